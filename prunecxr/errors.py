@@ -1,0 +1,9 @@
+"""The two kinds of failure that end a command with one clear line instead of a traceback."""
+
+
+class UserError(Exception):
+    """The user's input is at fault (exit code 2). The message names the file, row, class or option and what to do."""
+
+
+class EnvironmentFault(Exception):
+    """The surroundings are at fault: store, disk, network (exit code 3). The message names what could not be reached."""
