@@ -1,0 +1,1 @@
+"""Probabilities of a model, and per-class scores from labels and probabilities."""
