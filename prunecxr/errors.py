@@ -6,4 +6,4 @@ class UserError(Exception):
 
 
 class EnvironmentFault(Exception):
-    """The surroundings are at fault: store, disk, network (exit code 3). The message names what could not be reached."""
+    """Store, disk or network are at fault (exit code 3). The message names what could not be reached."""

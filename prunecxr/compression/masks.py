@@ -1,0 +1,93 @@
+"""Masks: scores + scope + sparsity -> which weights stay; applying them; the sparsity that results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+
+from prunecxr.errors import UserError
+
+Masks = dict[str, torch.Tensor]
+
+
+class Ranking:
+    """Weights that compete with each other, sorted once, so that every sparsity is a threshold.
+
+    The masks equal those of `torch.nn.utils.prune.global_unstructured` with `L1Unstructured` except on exact ties,
+    which go in the order of the layers here; so masks of one ranking are nested: a higher sparsity prunes a superset.
+    """
+
+    def __init__(self, scores: Mapping[str, torch.Tensor]) -> None:
+        """Args: scores: per weight tensor, any shape and memory layout; lower is pruned first."""
+        self._shapes = {name: score.shape for name, score in scores.items()}
+        # reshape gives the logical order whatever the memory layout, as torch's own pruning sees the weights.
+        self._flat = torch.cat([score.reshape(-1) for score in scores.values()]) if scores else torch.empty(0)
+        if not torch.isfinite(self._flat).all():
+            raise UserError("the model's weights are not finite (NaN or infinite): nothing to prune")
+        self._sorted = self._flat.sort().values
+
+    def masks(self, sparsity: float) -> Masks:
+        """Boolean masks (True stays) that prune the round(sparsity * N) lowest of all N scores."""
+        keep = self._kept(round(sparsity * len(self._flat)))
+        sizes = [shape.numel() for shape in self._shapes.values()]
+        parts = torch.split(keep, sizes)
+        return {name: part.view(shape) for (name, shape), part in zip(self._shapes.items(), parts, strict=True)}
+
+    def _kept(self, n_pruned: int) -> torch.Tensor:
+        if n_pruned == 0:
+            return torch.ones_like(self._flat, dtype=torch.bool)
+        threshold = self._sorted[n_pruned - 1]
+        keep = self._flat > threshold
+        surplus = len(keep) - int(keep.sum()) - n_pruned
+        if surplus:  # more weights than needed lie exactly on the threshold: the last ones of them stay
+            tied = (self._flat == threshold).nonzero().squeeze(1)
+            keep[tied[-surplus:]] = True
+        return keep
+
+
+def _global(scores: Mapping[str, torch.Tensor]) -> list[Ranking]:
+    return [Ranking(scores)]
+
+
+def _layer(scores: Mapping[str, torch.Tensor]) -> list[Ranking]:
+    return [Ranking({name: score}) for name, score in scores.items()]
+
+
+# Scope: who competes with whom. All weights of the network, or those of each layer among themselves.
+SCOPES: dict[str, Callable[[Mapping[str, torch.Tensor]], list[Ranking]]] = {"global": _global, "layer": _layer}
+
+
+def split_method(method: str) -> tuple[str, str]:
+    """Criterion and scope of a method such as `magnitude` or `random@layer`.
+
+    Raises:
+        UserError: an unknown scope; the message lists the known ones.
+    """
+    criterion, at, scope = method.partition("@")
+    scope = scope if at else "global"
+    if scope not in SCOPES:
+        raise UserError(f"option method: unknown scope {scope!r}; there are {', '.join(SCOPES)}")
+    return criterion, scope
+
+
+def rank(scores: Mapping[str, torch.Tensor], scope: str) -> Callable[[float], Masks]:
+    """Sort once; the result maps a sparsity to the masks of all weights."""
+    rankings = SCOPES[scope](scores)
+
+    def masks(sparsity: float) -> Masks:
+        return {name: mask for ranking in rankings for name, mask in ranking.masks(sparsity).items()}
+
+    return masks
+
+
+@torch.no_grad()
+def apply_masks(weights: Mapping[str, torch.Tensor], masks: Mapping[str, torch.Tensor]) -> None:
+    """Zero in place what the masks prune; everything else keeps its bits."""
+    for name, mask in masks.items():
+        weights[name].masked_fill_(~mask.to(weights[name].device), 0.0)
+
+
+def nonzero_weights(weights: Mapping[str, torch.Tensor]) -> int:
+    """How many weights are not zero."""
+    return sum(int(torch.count_nonzero(weight)) for weight in weights.values())
