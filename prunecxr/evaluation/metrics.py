@@ -17,9 +17,7 @@ NO_POSITIVE = "no positive image in this split"
 NO_NEGATIVE = "no negative image in this split: AUROC undefined"
 
 
-def class_scores(
-    labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str] | None = None
-) -> pd.DataFrame:
+def class_scores(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str] | None = None) -> pd.DataFrame:
     """Scores of one model on one split.
 
     AP is the step-wise area under the precision-recall curve, AUROC the area under the ROC curve, both with tied

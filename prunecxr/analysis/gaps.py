@@ -1,0 +1,136 @@
+"""What an analysis had to leave out, in sentences for the report: nothing is dropped silently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from prunecxr.analysis.forgettability import MIN_SEEDS, chance_corrected_relative_change, prevalence
+
+LISTED = 12
+
+
+def missing_variants(scores: xr.Dataset) -> list[tuple[int, float]]:
+    """(seed, sparsity) of every variant without any score, by seed and sparsity."""
+    missing = (scores["ap"].count("class") == 0).transpose("seed", "sparsity")
+    seeds, sparsities = missing["seed"].to_numpy(), missing["sparsity"].to_numpy()
+    return sorted((int(seeds[i]), float(sparsities[k])) for i, k in np.argwhere(missing.to_numpy()))
+
+
+def score_warnings(scores: xr.Dataset, class_table: pd.DataFrame) -> list[str]:
+    """What is missing from, or undefined in, the scores of a study.
+
+    Args:
+        scores: dims (seed, sparsity, class), variable ``ap``; see :mod:`prunecxr.analysis.forgettability`.
+        class_table: the table of :func:`prunecxr.analysis.forgettability.classes`.
+
+    Returns:
+        One sentence for each kind of gap, with counts and names; empty where nothing is missing.
+    """
+    found = [
+        _missing(scores),
+        _single_scores(scores, class_table),
+        _few_seeds(scores),
+        *_undefined(class_table),
+        _censored(class_table, "censored", "AP"),
+        _censored(class_table, "chance_corrected_censored", "chance-corrected AP"),
+        _below_chance(scores, class_table),
+    ]
+    return [text for text in found if text]
+
+
+def agreement_warnings(pie_table: pd.DataFrame, fraction: float) -> list[str]:
+    """What the PIE analysis had to leave out; ``pie_table`` as from :func:`prunecxr.analysis.exemplars.pies`."""
+    undefined = pie_table.loc[pie_table["agreement"].isna(), "id"]
+    texts = []
+    if len(undefined):
+        texts.append(
+            f"{_count(len(undefined), 'image')} of {len(pie_table)} without a defined agreement (a constant or missing "
+            f"prediction), kept apart from PIEs and non-PIEs: {_listed(undefined)}."
+        )
+    if not pie_table["is_pie"].any():
+        texts.append(f"No PIEs: {fraction:g} of {_count(len(pie_table), 'image')} is less than one image.")
+    return texts
+
+
+def ols_warnings(ols_table: pd.DataFrame) -> list[str]:
+    """Which regressions of the pair analysis could not be fitted."""
+    failed = ols_table[ols_table["coefficient"].isna()].drop_duplicates("definition")
+    return [
+        f"No regression of FCD under the definition '{row.definition}': {row.n} pairs with defined values do "
+        "not determine four coefficients and their errors."
+        for row in failed.itertuples()
+    ]
+
+
+def _missing(scores: xr.Dataset) -> str:
+    missing = missing_variants(scores)
+    if not missing:
+        return ""
+    total = scores.sizes["seed"] * scores.sizes["sparsity"]
+    names = (f"seed {seed} at {sparsity:g}" for seed, sparsity in missing)
+    return f"{len(missing)} of {_count(total, 'variant')} missing; results are over those present: {_listed(names)}."
+
+
+def _single_scores(scores: xr.Dataset, class_table: pd.DataFrame) -> str:
+    """Scores that are NaN although their variant and their class have others."""
+    known = scores["ap"].notnull()  # noqa: PD004 (an xarray method)
+    holes = ~known & known.any("class") & known.any(["seed", "sparsity"])
+    by_class = holes.sum(["seed", "sparsity"]).to_numpy()
+    if not by_class.any():
+        return ""
+    names = (f"{name} ({n})" for name, n in zip(class_table["class"], by_class, strict=True) if n)
+    return f"{_count(int(by_class.sum()), 'single score')} missing from otherwise scored variants: {_listed(names)}."
+
+
+def _few_seeds(scores: xr.Dataset) -> str:
+    seeds = scores.sizes["seed"]
+    if seeds >= MIN_SEEDS:
+        return ""
+    return f"Only {_count(seeds, 'seed')}: no significance test of the overall drop, which needs at least {MIN_SEEDS}."
+
+
+def _undefined(class_table: pd.DataFrame) -> list[str]:
+    """One sentence for each reason, naming the classes."""
+    reasons = class_table.assign(reason=class_table["reason"].str.split("; ")).explode("reason")
+    reasons = reasons[reasons["reason"] != ""]
+    return [
+        f"Left out where it cannot be defined ({reason}): {_listed(group['class'])}."
+        for reason, group in reasons.groupby("reason", sort=False)
+    ]
+
+
+def _censored(class_table: pd.DataFrame, column: str, score: str) -> str:
+    censored = class_table.loc[class_table[column], "class"]
+    if censored.empty:
+        return ""
+    verb = "never loses" if len(censored) == 1 else "never lose"
+    return (
+        f"{_count(len(censored), 'class', 'classes')} {verb} 20% of {score} at any sparsity studied; out of "
+        f"Pearson's r and last in Spearman's rho of the first drop: {_listed(censored)}."
+    )
+
+
+def _below_chance(scores: xr.Dataset, class_table: pd.DataFrame) -> str:
+    """Dense models no better than chance, in classes where others are: their chance-corrected change is undefined."""
+    change = chance_corrected_relative_change(scores["ap"], prevalence(scores)).sel(sparsity=0)
+    dense = scores["ap"].sel(sparsity=0)
+    below = (dense.count("seed") - change.count("seed")).to_numpy()
+    partly = (below > 0) & (change.count("seed") > 0).to_numpy()
+    if not partly.any():
+        return ""
+    names = (f"{name} ({n})" for name, n in zip(class_table["class"][partly], below[partly], strict=True))
+    return f"Dense models not above chance, left out of the chance-corrected change of their class: {_listed(names)}."
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = [str(name) for name in names]
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
+
+
+def _count(n: int, noun: str, plural: str = "") -> str:
+    return f"{n} {noun if n == 1 else plural or noun + 's'}"
