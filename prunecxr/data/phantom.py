@@ -22,7 +22,17 @@ from PIL import Image, ImageDraw
 from scipy.special import ndtr, ndtri
 
 from prunecxr.data.labels import LabelTable
-from prunecxr.data.phantom_signs import ANATOMY, CHOICES, MARKS, Canvas, Choices, Thorax, draw_thorax, patient_thorax
+from prunecxr.data.phantom_signs import (
+    ANATOMY,
+    CHOICES,
+    MARKS,
+    Canvas,
+    Choices,
+    Thorax,
+    draw_thorax,
+    patient_thorax,
+    smooth_field,
+)
 from prunecxr.errors import UserError
 
 VERSION = 1  # goes into the stamps: raise it with every change of the drawing
@@ -30,7 +40,7 @@ SPLITS = ("train", "val", "test")
 MIN_IMAGES, MAX_IMAGES = 8, 1_000_000
 MIN_SIZE, MAX_SIZE = 32, 512
 # Departures from the real frequencies that a small data set needs, see docs/phantom.md.
-FLOOR, FLOOR_SHARE = 6, 50
+FLOOR, FLOOR_SHARE = 12, 100
 PATIENT_SHARE = 20
 # Share of the variance of a latent sign that all images of a patient have in common.
 PATIENT_VARIANCE = 0.35
@@ -208,6 +218,7 @@ def draw_radiograph(image_id: str, subject: str, signs: np.ndarray, size: int, s
         if name in ANATOMY:
             ANATOMY[name](thorax, Choices(numbers))
     draw_thorax(canvas, thorax)
+    canvas.gray += smooth_field(rng.normal(0, 0.02, (9, 9)), size)
     for name, draw in MARKS.items():
         if name in shown:
             draw(canvas, thorax, Choices(shown[name]))

@@ -180,9 +180,9 @@ def draw_thorax(canvas: Canvas, thorax: Thorax) -> None:
     """Body, lungs, heart, great vessels, diaphragm, ribs and clavicles; fills in the canvas's masks."""
     t, c = thorax, canvas
     distance = np.abs(c.x)
-    # Shoulders slope from the neck; below them the trunk is almost straight.
-    shoulder = np.clip((c.y + np.float32(1.0)) * np.float32(1.5) + np.float32(0.36), 0.2, 1.0)
-    body = c.inside(distance - shoulder * np.float32(t.body_width), 0.08)
+    # Round shoulders rise to the neck; below them the trunk is straight.
+    shoulder = np.sqrt(np.clip((c.y + np.float32(0.97)) * np.float32(2.2), 0, 1))
+    body = c.inside(distance - np.float32(0.24) - shoulder * np.float32(t.body_width - 0.24), 0.06)
     c.gray += body * (np.float32(LEVEL_BODY) + np.float32(0.05) * c.y)
     heart = c.ellipse(t.heart_x, t.heart_y, t.heart_width, t.heart_height, 0.03)
     knob = c.ellipse(t.knob_x, t.knob_y, t.knob_radius, t.knob_radius * 1.15)
@@ -199,8 +199,7 @@ def draw_thorax(canvas: Canvas, thorax: Thorax) -> None:
         c.cavity.append(half)
         c.lung.append(half * above * (1 - opaque))
         c.depth.append(depth)
-    lungs = c.lung[0] + c.lung[1]
-    c.gray -= lungs * (np.float32(t.lung_gray) - np.float32(0.06) * ribs)
+    c.gray -= (c.lung[0] + c.lung[1]) * (np.float32(t.lung_gray) - np.float32(0.06) * ribs - _vessels(c, t))
     c.add(np.maximum(heart, middle), 0.08)
     c.add(c.inside(distance - np.float32(0.07), 0.04), 0.05)
     c.add(c.inside(np.abs(c.x + np.float32(0.01)) - np.float32(0.035)) * c.inside(c.y + np.float32(0.25)), -0.12)
@@ -208,6 +207,13 @@ def draw_thorax(canvas: Canvas, thorax: Thorax) -> None:
         c.add(c.ellipse(side * 0.19, -0.03, 0.10, 0.17, 0.14), 0.10)
         c.add(c.segment((side * 0.07, -0.60), (side * 0.64, -0.74), 0.022), 0.09)
     c.add(c.ellipse(t.lung_center + 0.02, t.dome[1] + 0.19, 0.11, 0.045, 0.03), -0.10)
+
+
+def _vessels(c: Canvas, t: Thorax) -> np.ndarray:
+    """Gray that the vessels add to the lungs: branches that fan out from both hila and fade."""
+    dx, dy = np.abs(c.x) - np.float32(0.15), c.y + np.float32(0.02)
+    branches = np.cos(np.arctan2(dy, dx) * 9 + np.float32(6.28 * t.rib_phase))
+    return np.maximum(branches, 0) * np.clip(np.float32(0.11) - np.float32(0.22) * np.hypot(dx, dy), 0, 1)
 
 
 # Signs that change the anatomy before it is drawn -------------------------------------------------------------
@@ -219,7 +225,7 @@ def _raise_half_of_diaphragm(t: Thorax, c: Choices) -> None:
 
 
 def _enlarge_heart(t: Thorax, c: Choices) -> None:
-    t.heart_width *= c.between(1.40, 1.70)
+    t.heart_width *= c.between(1.42, 1.75)
     t.heart_height *= c.between(1.10, 1.25)
     t.heart_x += 0.03
 
@@ -302,13 +308,12 @@ def _emphysema(c: Canvas, t: Thorax, u: Choices) -> None:
 
 
 def _fibrosis(c: Canvas, _: Thorax, u: Choices) -> None:
-    strength, period, phase = u.between(0.26, 0.38), u.between(0.10, 0.13), u.between(0, 6)
-    one = np.sin((c.x + c.y) * np.float32(2 * np.pi / period) + np.float32(phase))
-    two = np.sin((c.x - c.y) * np.float32(2 * np.pi / period) + np.float32(phase))
-    net = np.maximum(np.abs(one), np.abs(two))
-    net = 1 - np.minimum(np.abs(one), np.abs(two)) * np.float32(2.2) - (1 - net)
-    peripheral = c.inside(np.float32(u.between(0.0, 0.15)) - c.y, 0.25)
-    c.add(np.maximum(net, 0) * peripheral * (c.lung[0] + c.lung[1]), strength)
+    strength, period, phase = u.between(0.22, 0.34), u.between(0.13, 0.17), u.between(0, 6)
+    one = np.sin((c.x + np.float32(0.6) * c.y) * np.float32(2 * np.pi / period) + np.float32(phase))
+    two = np.sin((c.x - np.float32(0.6) * c.y) * np.float32(2 * np.pi / period) + np.float32(phase))
+    net = np.clip(1 - np.float32(2.0) * np.minimum(np.abs(one), np.abs(two)), 0, 1)
+    lower = c.inside(np.float32(u.between(-0.25, -0.05)) - c.y, 0.25)
+    c.add(net * lower * (c.lung[0] + c.lung[1]), strength)
 
 
 def _hernia(c: Canvas, t: Thorax, u: Choices) -> None:
@@ -345,7 +350,7 @@ def _nodule(c: Canvas, t: Thorax, u: Choices) -> None:
 
 
 def _pleural_thickening(c: Canvas, t: Thorax, u: Choices) -> None:
-    side, strength, width = u.side(), u.between(0.22, 0.34), u.between(0.05, 0.085)
+    side, strength, width = u.side(), u.between(0.24, 0.36), u.between(0.07, 0.11)
     index = (side + 1) // 2
     lobes = 1 + np.float32(0.35) * np.cos(c.y * np.float32(2 * np.pi / 0.23) + np.float32(u.between(0, 6)))
     inner = c.radius(side * t.lung_center, t.lung_middle, t.lung_width, t.lung_height) - np.float32(1)
@@ -355,14 +360,15 @@ def _pleural_thickening(c: Canvas, t: Thorax, u: Choices) -> None:
 
 
 def _pneumonia(c: Canvas, t: Thorax, u: Choices) -> None:
-    side, strength = u.side(), u.between(0.30, 0.42)
+    side, strength = u.side(), u.between(0.65, 0.90)
     index = (side + 1) // 2
     fluffy = np.zeros_like(c.gray)
     for _ in range(4):
-        x, y = side * (0.30 + u.between(-0.10, 0.12)), t.dome[index] - u.between(0.02, 0.26)
-        size = u.between(0.08, 0.12)
+        x, y = side * (0.40 + u.between(-0.12, 0.10)), t.dome[index] - u.between(0.02, 0.28)
+        size = u.between(0.09, 0.13)
         np.maximum(fluffy, c.ellipse(x, y, size, size, 0.12), out=fluffy)
-    c.add(fluffy * c.cavity[index] * c.inside(c.depth[index]), strength)
+    # It hides the border of the heart rather than adding to it.
+    c.cover(fluffy * c.cavity[index] * c.inside(c.depth[index]), 0.64, strength)
 
 
 def _pneumothorax(c: Canvas, t: Thorax, u: Choices) -> None:
@@ -387,12 +393,13 @@ def _pneumoperitoneum(c: Canvas, t: Thorax, u: Choices) -> None:
 
 
 def _pneumomediastinum(c: Canvas, t: Thorax, u: Choices) -> None:
-    strength, end = u.between(0.30, 0.38), u.between(0.0, 0.15)
+    strength, end = u.between(0.26, 0.34), u.between(0.05, 0.20)
     for side in (-1, 1):
-        edge = c.x * np.float32(side) - np.float32(t.mediastinum - 0.01) - np.float32(0.10) * c.y
-        reach = c.inside(c.y - np.float32(end)) * c.inside(np.float32(-0.92) - c.y)
-        c.add(c.line(edge, 0.026) * reach, -strength)
-        c.add(c.line(edge - np.float32(0.05), 0.014) * reach, 0.26)
+        bulge = np.float32(0.05) * np.cos((c.y + np.float32(0.3)) * np.float32(2.2))
+        edge = c.x * np.float32(side) - np.float32(t.mediastinum - 0.02) - bulge
+        reach = c.inside(c.y - np.float32(end), 0.05) * c.inside(np.float32(-0.90) - c.y, 0.05)
+        c.add(c.line(edge, 0.030) * reach, -strength)
+        c.add(c.line(edge - np.float32(0.055), 0.016) * reach, 0.20)
 
 
 def _subcutaneous_emphysema(c: Canvas, t: Thorax, u: Choices) -> None:
@@ -411,11 +418,11 @@ def _subcutaneous_emphysema(c: Canvas, t: Thorax, u: Choices) -> None:
 
 def _tortuous_aorta(c: Canvas, t: Thorax, u: Choices) -> None:
     u.between(0, 1)  # the size of the knob
-    bend, strength = u.between(0.09, 0.14), u.between(0.20, 0.26)
+    bend, gray = u.between(0.10, 0.15), u.between(0.70, 0.78)
     course = np.float32(t.knob_x + 0.01) + np.float32(bend) * np.sin((c.y - np.float32(t.knob_y)) * np.float32(4.2))
-    reach = c.inside(c.y - np.float32(0.46)) * c.inside(np.float32(t.knob_y) - c.y)
-    c.add(c.line(c.x - course, 0.075) * reach, strength)
-    c.add(c.ellipse(t.knob_x, t.knob_y, t.knob_radius, t.knob_radius * 1.15), 0.10)
+    reach = c.inside(c.y - np.float32(0.46), 0.05) * c.inside(np.float32(t.knob_y) - c.y)
+    aorta = np.maximum(c.line(c.x - course, 0.08) * reach, c.ellipse(t.knob_x, t.knob_y, t.knob_radius, t.knob_radius))
+    c.cover(aorta, gray, 0.85)
 
 
 def _calcified_aorta(c: Canvas, t: Thorax, u: Choices) -> None:
