@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 
 def progress(total: int, desc: str, unit: str, initial: int = 0) -> tqdm[Any]:
-    """A bar to be advanced with `.update(n)`; rates count from `initial`, so that continued work shows its true speed."""
+    """A bar to advance with `.update(n)`; rates count from `initial`, so continued work shows its true speed."""
     interval = 0.1 if sys.stderr.isatty() else 10.0
     return tqdm(
         total=total, desc=desc, unit=unit, initial=initial, mininterval=interval, dynamic_ncols=True, leave=False

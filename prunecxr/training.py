@@ -85,7 +85,7 @@ def fit(
     *,
     seed: int,
     checkpoint: Path | None = None,
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    on_epoch: Callable[[Epoch], None] | None = None,
     desc: str = "training",
 ) -> list[Epoch]:
     """Train `model` in place and leave it with the weights of its best epoch (paper A, section 2.2 and table 1).
@@ -118,7 +118,8 @@ def fit(
     if checkpoint is not None and checkpoint.exists():
         state, best = _load_checkpoint(checkpoint, model, optimizer, schedule)
         for epoch in state.history:
-            on_epoch(epoch)
+            if on_epoch:
+                on_epoch(epoch)
 
     images = options.epochs * len(train.pixels)
     with progress(images, desc, "img", initial=len(state.history) * len(train.pixels)) as bar:
@@ -141,7 +142,7 @@ def fit(
                 val_loss=val_loss,
                 val_mean_ap=scores["ap"],
                 val_mean_auroc=scores["auroc"],
-                learning_rate=schedule.get_last_lr()[0],
+                learning_rate=float(schedule.get_last_lr()[0]),
                 seconds=time.perf_counter() - started,
             )
             state.history.append(epoch)
@@ -149,7 +150,8 @@ def fit(
                 best = {key: value.detach().clone() for key, value in model.state_dict().items()}
             if checkpoint is not None:
                 _save_checkpoint(checkpoint, model, optimizer, schedule, state, best)
-            on_epoch(epoch)
+            if on_epoch:
+                on_epoch(epoch)
             bar.set_postfix_str(f"val AUROC {epoch.val_mean_auroc:.3f}, mAP {epoch.val_mean_ap:.3f}")
     model.load_state_dict(best)
     return state.history
@@ -190,7 +192,7 @@ def _train_epoch(
 ) -> float:
     """One pass over the training images; the mean loss an image."""
     model.train()
-    total = torch.zeros((), dtype=torch.float64, device="cpu")
+    losses = []  # summed at the end: reading a loss at every step would make the device wait
     for inputs, labels in batches.epoch(seed):
         with autocast(compute.device, compute.precision):
             logits = model(inputs)
@@ -199,9 +201,9 @@ def _train_epoch(
         loss.backward()
         optimizer.step()
         schedule.step()
-        total += loss.detach().cpu() * len(inputs)
+        losses.append(loss.detach() * len(inputs))
         bar.update(len(inputs))
-    return float(total) / len(batches.pixels)
+    return float(torch.stack(losses).cpu().double().sum()) / len(batches.pixels)
 
 
 def _validate(model: nn.Module, val: Images, compute: Compute) -> tuple[float, dict[str, float]]:

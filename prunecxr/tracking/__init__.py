@@ -1,0 +1,1 @@
+"""Tracking: the only part that knows MLflow."""

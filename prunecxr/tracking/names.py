@@ -1,0 +1,100 @@
+"""Every tag, metric, param, artifact and model name that users may rely on, and nothing else."""
+
+from __future__ import annotations
+
+import re
+
+KIND = "prunecxr.kind"
+STUDY = "prunecxr.study"
+KEY = "prunecxr.key"
+POPULATION = "prunecxr.population"  # key without the seed: runs that belong in one population
+DATASET = "prunecxr.dataset"
+ARCHITECTURE = "prunecxr.architecture"
+SEED = "prunecxr.seed"
+METHOD = "prunecxr.method"
+SPARSITY = "prunecxr.sparsity"
+TEST_SPLIT = "prunecxr.test_split"  # fingerprint of the test split that a variant was evaluated on
+FOUND = "prunecxr.found"  # on an invocation that found its work done: the run that holds it
+PARENT = "mlflow.parentRunId"
+RUN_NAME = "mlflow.runName"
+NOTE = "mlflow.note.content"
+
+MEAN_METRICS = {"ap": "mean_ap", "auroc": "mean_auroc", "f1": "mean_f1"}
+REALISED_SPARSITY = "realised_sparsity"
+NONZERO_WEIGHTS = "nonzero_weights"
+
+PREDICTIONS = "predictions.parquet"
+VARIANT_RECIPE = "recipe.json"
+RECIPE = "recipe.yaml"
+ENVIRONMENT = "environment.txt"
+REPORT = "report.html"
+
+
+def test_labels(test_split: str) -> str:
+    """Artifact of a seed run: the labels of the test split of that fingerprint."""
+    return f"data/{test_split}/test_labels.parquet"
+
+
+def class_counts(test_split: str) -> str:
+    """Artifact of a seed run: class, train_count, val_count, test_count, and the number of images of each split."""
+    return f"data/{test_split}/class_counts.csv"
+
+
+def data_warnings(test_split: str) -> str:
+    """Artifact of a seed run: what was noticed about its data, a line each."""
+    return f"data/{test_split}/warnings.txt"
+
+
+def sparsity_text(sparsity: float) -> str:
+    """A sparsity as a tag: two decimals or as many as it needs (`0.00`, `0.95`, `0.975`)."""
+    text = f"{sparsity:.6f}".rstrip("0")
+    return text if len(text.partition(".")[2]) >= 2 else f"{sparsity:.2f}"
+
+
+def metric_name(score: str, class_name: str) -> str:
+    """`ap/<class>`; characters that MLflow does not admit become `_`."""
+    return f"{score}/{re.sub(r'[^A-Za-z0-9_. -]', '_', class_name)}"
+
+
+def metric_names(score: str, classes: tuple[str, ...]) -> dict[str, str]:
+    """Class -> metric name, distinct even where two classes differ only in characters that were replaced."""
+    names: dict[str, str] = {}
+    for class_name in classes:
+        name = metric_name(score, class_name)
+        while name in names.values():
+            name += "_"
+        names[class_name] = name
+    return names
+
+
+def curve_prefix(method: str) -> str:
+    """Metrics on the seed run with step = 100 x sparsity; the default method's carry no method."""
+    return "curve_" if method == "magnitude" else f"{method.replace('@', '-')}_curve_"
+
+
+def seed_run_name(seed: int) -> str:
+    return f"seed-{seed:02d}"
+
+
+def sparsity_suffix(sparsity: float) -> str:
+    """`k90` for 0.9, `k05` for 0.05, `k97_5` for 0.975: aliases admit letters, digits, `_` and `-`."""
+    percent = f"{round(100 * sparsity, 4):g}"
+    whole, _, rest = percent.partition(".")
+    return f"k{int(whole):02d}" + (f"_{rest}" if rest else "")
+
+
+def variant_run_name(seed: int, method: str, sparsity: float) -> str:
+    return f"{seed_run_name(seed)}-{method.replace('@', '-')}-{sparsity_suffix(sparsity)}"
+
+
+def model_alias(seed: int, method: str, sparsity: float) -> str:
+    """`seed-07`, `seed-07-k90`, `seed-07-random-k90`."""
+    if sparsity == 0:
+        return seed_run_name(seed)
+    infix = "" if method == "magnitude" else f"-{method.replace('@', '-')}"
+    return f"{seed_run_name(seed)}{infix}-{sparsity_suffix(sparsity)}"
+
+
+def model_name(dataset: str, architecture: str) -> str:
+    """Registered model of a data set and architecture; `/` and `:` are not admitted there."""
+    return f"prunecxr-{re.sub(r'[/:]', '_', dataset)}-{architecture}"

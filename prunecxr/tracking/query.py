@@ -1,0 +1,228 @@
+"""Tracking server -> scores, labels and predictions of one population; what is missing is reported, never assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import xarray as xr
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.utils.file_utils import local_file_uri_to_path
+
+from prunecxr.errors import EnvironmentFault, UserError
+from prunecxr.tracking import names, runs
+from prunecxr.tracking.store import Store
+
+SCORES = tuple(names.MEAN_METRICS)
+
+
+@dataclass(frozen=True)
+class Population:
+    """The variants of one study that belong together: one recipe, one test split, one pruning method.
+
+    Attributes:
+        scores: dims (seed, sparsity, class); variables ap, auroc, f1 (NaN where undefined or missing); on the class
+            dim train_count and test_count; attrs n_train and n_test (images).
+        labels: id, subject_id, one 0/1 column a class, in test-table order.
+        variants: one row a variant: seed, sparsity, run_id.
+        missing: the (seed, sparsity) pairs that the grid lacks.
+        warnings: what a reader of the results must know.
+        dataset, architecture: names, as in the runs' tags.
+    """
+
+    study: str
+    key: str
+    method: str
+    dataset: str
+    architecture: str
+    scores: xr.Dataset
+    labels: pd.DataFrame
+    variants: pd.DataFrame
+    missing: tuple[tuple[int, float], ...]
+    warnings: tuple[str, ...]
+
+
+def locate_study(store: Store, study: str) -> Store:
+    """The store, working in the experiment that holds the study: the current one, or else the only one that does.
+
+    Raises:
+        UserError: no experiment holds it (the studies there are are listed), or several do.
+    """
+    if runs.search(store, {names.STUDY: study, names.KIND: "variant"}):
+        return store
+    everywhere = [experiment.experiment_id for experiment in store.client.search_experiments()]
+    holding = {run.info.experiment_id for run in _variant_runs(store, everywhere) if _tag(run, names.STUDY) == study}
+    if len(holding) == 1:
+        return store.in_experiment(holding.pop())
+    if holding:
+        titles = ", ".join(sorted(repr(store.client.get_experiment(i).name) for i in holding))
+        raise UserError(
+            f"option study: {study!r} lies in several experiments ({titles}); name one with --experiment-name"
+        )
+    known = sorted({_tag(run, names.STUDY) for run in _variant_runs(store, everywhere)})
+    listed = f"there are {', '.join(known)}" if known else "there is none with finished variants"
+    raise UserError(f"option study: no finished variants of {study!r} in {store.uri}; {listed}")
+
+
+def _variant_runs(store: Store, experiment_ids: Iterable[str]) -> list[Run]:
+    return runs.search(store, {names.KIND: "variant"}, finished=True, experiment_ids=experiment_ids)
+
+
+def _tag(run: Run, name: str) -> str:
+    return str(run.data.tags.get(name, ""))
+
+
+def read_population(
+    store: Store,
+    study: str,
+    method: str,
+    key: str | None = None,
+    seeds: Iterable[int] = (),
+    sparsities: Iterable[float] = (),
+) -> Population:
+    """The population of a study that was added to last, or the one of that key.
+
+    Args:
+        method: pruning method; the dense variants serve every method.
+        key: population key; None takes the newest and warns of others.
+        seeds, sparsities: what the study asked for, besides what is found: absent variants of the grid are reported.
+    Raises:
+        UserError: no such variants.
+    """
+    found = runs.search(store, {names.STUDY: study, names.KIND: "variant"}, finished=True)
+    chosen, warnings = _choose(found, study, method, key)
+    table, repeated = _variant_table(chosen)
+    if repeated:
+        warnings.append(f"{repeated} variant(s) were evaluated more than once; the newest of each counts")
+    by_id = {run.info.run_id: run for run in chosen}
+    newest = chosen[0]
+    seed_run = _tag(newest, names.PARENT)
+    split = _tag(newest, names.TEST_SPLIT)
+    with TemporaryDirectory(prefix="prunecxr-") as folder:
+        labels = pd.read_parquet(fetch(store, seed_run, names.test_labels(split), Path(folder)))
+        counts = pd.read_csv(fetch(store, seed_run, names.class_counts(split), Path(folder)), keep_default_na=False)
+        noticed = fetch(store, seed_run, names.data_warnings(split), Path(folder)).read_text(encoding="utf-8")
+    scores = _scores(table, by_id, counts, seeds, sparsities)
+    present = set(zip(table["seed"], table["sparsity"], strict=True))
+    grid = [(int(s), float(k)) for s in scores["seed"].values for k in scores["sparsity"].values]
+    missing = tuple(cell for cell in grid if cell not in present)
+    return Population(
+        study=study,
+        key=_tag(newest, names.POPULATION),
+        method=method,
+        dataset=_tag(newest, names.DATASET),
+        architecture=_tag(newest, names.ARCHITECTURE),
+        scores=scores,
+        labels=labels,
+        variants=table,
+        missing=missing,
+        warnings=(*noticed.splitlines(), *warnings),
+    )
+
+
+def _choose(found: list[Run], study: str, method: str, key: str | None) -> tuple[list[Run], list[str]]:
+    """The runs of one population and method (newest first), and warnings about the others."""
+    methods = sorted({_tag(run, names.METHOD) for run in found})
+    if method not in methods:
+        listed = f"there are variants of {', '.join(methods)}" if methods else "there are no finished variants"
+        raise UserError(f"study {study!r} has no variants pruned by {method!r}; {listed}")
+    # A dense variant is the same under every method, so it is stored once and serves them all.
+    usable = [run for run in found if _tag(run, names.METHOD) == method or float(_tag(run, names.SPARSITY)) == 0]
+    keys = list(dict.fromkeys(_tag(run, names.POPULATION) for run in usable))
+    if key is not None and key not in keys:
+        raise UserError(f"study {study!r} has no variants of population {key}; there are {', '.join(keys)}")
+    key = key or keys[0]
+    chosen = [run for run in usable if _tag(run, names.POPULATION) == key]
+    others = {other: sum(_tag(run, names.POPULATION) == other for run in usable) for other in keys if other != key}
+    warnings = [
+        f"{n} variant(s) of this study come from another recipe, data or precision (population {other}) and are left out"
+        for other, n in others.items()
+    ]
+    return chosen, warnings
+
+
+def _variant_table(chosen: list[Run]) -> tuple[pd.DataFrame, int]:
+    """seed, sparsity, run_id, sorted, each (seed, sparsity) once, the newest; and how many were left out."""
+    rows = [(int(_tag(r, names.SEED)), float(_tag(r, names.SPARSITY)), r.info.run_id) for r in chosen]
+    table = pd.DataFrame(rows, columns=["seed", "sparsity", "run_id"])
+    unique = table.drop_duplicates(["seed", "sparsity"]).sort_values(["seed", "sparsity"], ignore_index=True)
+    return unique, len(table) - len(unique)
+
+
+def _scores(
+    table: pd.DataFrame,
+    by_id: dict[str, Run],
+    counts: pd.DataFrame,
+    seeds: Iterable[int],
+    sparsities: Iterable[float],
+) -> xr.Dataset:
+    classes = tuple(counts["class"].astype(str))
+    seed_axis = sorted({*table["seed"], *seeds})
+    sparsity_axis = sorted({*table["sparsity"], *sparsities})
+    seed_at = {seed: i for i, seed in enumerate(seed_axis)}
+    sparsity_at = {sparsity: i for i, sparsity in enumerate(sparsity_axis)}
+    arrays = {score: np.full((len(seed_axis), len(sparsity_axis), len(classes)), np.nan) for score in SCORES}
+    metrics = {score: list(names.metric_names(score, classes).values()) for score in SCORES}
+    for seed, sparsity, run_id in table.itertuples(index=False):
+        values = by_id[run_id].data.metrics
+        for score in SCORES:
+            row = arrays[score][seed_at[seed], sparsity_at[sparsity]]
+            row[:] = [values.get(name, np.nan) for name in metrics[score]]
+    dims = ("seed", "sparsity", "class")
+    return xr.Dataset(
+        {score: (dims, array) for score, array in arrays.items()},
+        coords={
+            "seed": seed_axis,
+            "sparsity": sparsity_axis,
+            "class": list(classes),
+            "train_count": ("class", counts["train_count"].to_numpy(dtype=int)),
+            "test_count": ("class", counts["test_count"].to_numpy(dtype=int)),
+        },
+        attrs={"n_train": int(counts["n_train"].iloc[0]), "n_test": int(counts["n_test"].iloc[0])},
+    )
+
+
+def fetch(store: Store, run_id: str, artifact: str, folder: Path) -> Path:
+    """A local path of a run's artifact: the file itself in a local store, else a download into `folder`.
+
+    Raises:
+        EnvironmentFault: the artifact is not there.
+    """
+    uri = store.client.get_run(run_id).info.artifact_uri
+    if uri.startswith(("file:", "/", ".")):
+        path = Path(local_file_uri_to_path(uri)) / artifact
+        if path.is_file():
+            return path
+        raise EnvironmentFault(f"run {run_id}: its artifact {artifact} is not at {path}")
+    try:
+        return Path(store.client.download_artifacts(run_id, artifact, str(folder)))
+    except (MlflowException, OSError) as error:
+        first = str(error).splitlines()[0]
+        raise EnvironmentFault(f"run {run_id}: its artifact {artifact} cannot be read ({first})") from None
+
+
+def mean_predictions(store: Store, population: Population, sparsity: float) -> np.ndarray:
+    """Probabilities averaged over the seeds that have this sparsity (paper A, section 2.3).
+
+    Returns:
+        shape (n_images, n_classes), float64, in the order of the population's labels.
+    Raises:
+        EnvironmentFault: a prediction file is missing or does not hold the images of the test split.
+    """
+    classes = [str(name) for name in population.scores["class"].values]
+    chosen = population.variants[np.isclose(population.variants["sparsity"], sparsity)]
+    total = np.zeros((len(population.labels), len(classes)))
+    for run_id in chosen["run_id"]:
+        with TemporaryDirectory(prefix="prunecxr-") as folder:
+            table = pq.read_table(fetch(store, run_id, names.PREDICTIONS, Path(folder)))
+        if table["id"].to_pylist() != population.labels["id"].tolist():
+            raise EnvironmentFault(f"run {run_id}: {names.PREDICTIONS} does not hold the images of the test split")
+        for index, name in enumerate(classes):
+            total[:, index] += table[name].to_numpy()
+    return total / len(chosen)

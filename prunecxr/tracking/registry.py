@@ -1,0 +1,98 @@
+"""The model registry: register, alias, load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import mlflow.pytorch
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
+from torch import nn
+
+from prunecxr.errors import UserError
+from prunecxr.tracking import flavor
+from prunecxr.tracking.flavor import Settings
+from prunecxr.tracking.runs import TrackedRun
+from prunecxr.tracking.store import Store
+
+DENSE_MODEL = "prunecxr.model"  # tag on a run: URI of the model logged with it
+
+
+def log_model(run: TrackedRun, model: nn.Module, settings: Settings, name: str) -> str:
+    """Store the network, packed, with a run; its URI is returned and noted on the run. A stored one is found."""
+    if DENSE_MODEL in run.tags:
+        return run.tags[DENSE_MODEL]
+    info = Model.log(artifact_path=None, flavor=flavor, run_id=run.id, name=name, model=model, settings=settings)
+    run.log(tags={DENSE_MODEL: info.model_uri})
+    return str(info.model_uri)
+
+
+def register(run: TrackedRun, uri: str, model_name: str, alias: str, tags: Mapping[str, str]) -> str:
+    """Make a stored model a version of a registered one, with tags and an alias. A registered one is found.
+
+    Returns:
+        its URI, by version: `models:/<name>/<version>`.
+    """
+    client = run.store.client
+    version = find_version(run.store, model_name, run.id)
+    if version is None:
+        try:
+            client.create_registered_model(model_name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        version = client.create_model_version(
+            model_name, uri, run_id=run.id, tags=dict(tags), model_id=uri.removeprefix("models:/")
+        )
+    if alias not in version.aliases:
+        client.set_registered_model_alias(model_name, alias, version.version)
+    return f"models:/{model_name}/{version.version}"
+
+
+def find_version(store: Store, model_name: str, run_id: str) -> ModelVersion | None:
+    """The registered version that came from a run, or None."""
+    found = store.client.search_model_versions(f"name = '{model_name}' and run_id = '{run_id}'")
+    return store.client.get_model_version(model_name, found[0].version) if found else None
+
+
+def load_network(uri: str) -> nn.Module:
+    """The plain network behind a model URI, on the CPU, in eval mode.
+
+    Raises:
+        UserError: nothing there, or no PyTorch model.
+    """
+    try:
+        return mlflow.pytorch.load_model(uri, map_location="cpu")
+    except MlflowException as error:
+        raise UserError(f"model {uri} cannot be loaded: {str(error).splitlines()[0]}") from None
+
+
+def run_of_model(store: Store, uri: str) -> str:
+    """Id of the run that a registered model came from.
+
+    Args:
+        uri: `models:/<name>/<version>` or `models:/<name>@<alias>`.
+    Raises:
+        UserError: no such model, or one without a run.
+    """
+    name, at, alias = uri.removeprefix("models:/").partition("@")
+    try:
+        if at:
+            version = store.client.get_model_version_by_alias(name, alias)
+        else:
+            name, _, number = name.rpartition("/")
+            version = store.client.get_model_version(name, number)
+    except MlflowException as error:
+        raise UserError(f"option model: {uri}: {str(error).splitlines()[0]}") from None
+    if not version.run_id:
+        raise UserError(f"option model: {uri} was not registered from a run of this tool")
+    return str(version.run_id)
+
+
+def model_link(store: Store, model_name: str, alias: str, run_id: str) -> str:
+    """How to load the version of a run: by alias where that points to it, else by its number."""
+    version = find_version(store, model_name, run_id)
+    if version is None:
+        return ""
+    return f"models:/{model_name}@{alias}" if alias in version.aliases else f"models:/{model_name}/{version.version}"

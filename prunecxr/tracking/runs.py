@@ -1,0 +1,227 @@
+"""Runs: find or create, resume, log. Work is identified by its key; a finished run is never touched again."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+
+from prunecxr.tracking import names
+from prunecxr.tracking.store import Store
+
+# MLflow admits 100 params, 100 tags, and 1000 entries of all kinds together in a batch.
+MAX_METRICS, MAX_PARAMS, MAX_TAGS = 800, 100, 100
+
+
+def search(
+    store: Store, tags: Mapping[str, str], finished: bool = False, experiment_ids: Iterable[str] = ()
+) -> list[Run]:
+    """All runs that carry these tags, newest first."""
+    clauses = [f"tags.`{name}` = '{_quoted(value)}'" for name, value in tags.items()]
+    if finished:
+        clauses.append("attributes.status = 'FINISHED'")
+    runs: list[Run] = []
+    token: str | None = None
+    while True:
+        page = store.client.search_runs(
+            list(experiment_ids) or [store.experiment_id],
+            " and ".join(clauses),
+            max_results=1000,
+            order_by=["attributes.start_time DESC"],
+            page_token=token,
+        )
+        runs.extend(page)
+        token = page.token
+        if not token:
+            return runs
+
+
+def batched(entries: list[Any], size: int) -> Iterator[list[Any]]:
+    """Pieces of at most `size` entries."""
+    for start in range(0, len(entries), size):
+        yield entries[start : start + size]
+
+
+def _quoted(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("'", "\\'")
+
+
+@dataclass
+class TrackedRun:
+    """One run of the store, and what may be logged to it."""
+
+    store: Store
+    id: str
+    tags: dict[str, str] = field(default_factory=dict)
+    finished: bool = False
+
+    def log(
+        self,
+        metrics: Mapping[str, float] | None = None,
+        step: int = 0,
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Log everything in as few calls as MLflow's limits admit; undefined (NaN) metrics are left out."""
+        now = int(time.time() * 1000)
+        values = [Metric(n, float(v), now, step) for n, v in (metrics or {}).items() if not np.isnan(v)]
+        texts = [Param(n, v[:6000]) for n, v in (params or {}).items()]
+        labels = [RunTag(n, v) for n, v in (tags or {}).items()]
+        self.tags.update(tags or {})
+        batches = zip_longest(batched(values, MAX_METRICS), batched(texts, MAX_PARAMS), batched(labels, MAX_TAGS))
+        for part in batches:
+            metric_part, param_part, tag_part = ([*(entries or ())] for entries in part)
+            self.store.client.log_batch(self.id, metrics=metric_part, params=param_part, tags=tag_part)
+
+    def log_files(self, folder: Path) -> None:
+        """Log everything that lies in a folder, with its sub-folders."""
+        self.store.client.log_artifacts(self.id, str(folder))
+
+    @contextmanager
+    def files(self) -> Iterator[Path]:
+        """A folder to write artifacts into; they are logged together when the block ends well."""
+        with tempfile.TemporaryDirectory(prefix="prunecxr-") as folder:
+            yield Path(folder)
+            self.log_files(Path(folder))
+
+    def log_dataset(
+        self, name: str, digest: str, context: str, source: Mapping[str, Any], profile: Mapping[str, Any]
+    ) -> None:
+        """Log a data set as an input: its content's fingerprint, where it came from, how large it is."""
+        dataset = Dataset(name, digest[:36], "local", json.dumps(source), profile=json.dumps(profile))
+        tag = InputTag("mlflow.data.context", context)
+        self.store.client.log_inputs(self.id, [DatasetInput(dataset, [tag])])
+
+    def resume(self) -> None:
+        """Mark as running again."""
+        self.store.client.update_run(self.id, "RUNNING")
+        self.finished = False
+
+    def finish(self, status: str = "FINISHED") -> None:
+        """Mark as ended: FINISHED, FAILED or KILLED."""
+        self.store.client.set_terminated(self.id, status)
+        self.finished = status == "FINISHED"
+
+
+@contextmanager
+def ending(run: TrackedRun) -> Iterator[TrackedRun]:
+    """Finish the run when the block ends well; mark it FAILED or KILLED when it does not."""
+    try:
+        yield run
+    except KeyboardInterrupt:
+        run.finish("KILLED")
+        raise
+    except BaseException:
+        run.finish("FAILED")
+        raise
+    run.finish()
+
+
+def wrap(store: Store, run: Run) -> TrackedRun:
+    """A run of MLflow's as a TrackedRun."""
+    return TrackedRun(store, run.info.run_id, dict(run.data.tags), run.info.status == "FINISHED")
+
+
+def get(store: Store, run_id: str) -> TrackedRun | None:
+    """The run of that id, in whatever experiment, or None."""
+    try:
+        return wrap(store, store.client.get_run(run_id))
+    except MlflowException:
+        return None
+
+
+def find(store: Store, kind: str, tags: Mapping[str, str]) -> TrackedRun | None:
+    """The run of that kind and tags: a finished one rather than an unfinished, the newest of several."""
+    found = [wrap(store, run) for run in search(store, {names.KIND: kind, **tags})]
+    found.sort(key=lambda run: not run.finished)
+    return found[0] if found else None
+
+
+def find_or_create(
+    store: Store,
+    kind: str,
+    identity: Mapping[str, str],
+    *,
+    name: str,
+    parent: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    adopt: bool = False,
+) -> TrackedRun:
+    """The run of that kind and identity, made if there is none.
+
+    Args:
+        identity: the tags that make it the same work.
+        parent: id of the parent run.
+        tags: further tags of a new run.
+        adopt: whether the run that `mlflow run` made for this command may become it.
+    """
+    found = find(store, kind, identity)
+    if found is not None:
+        return found
+    labels = {names.KIND: kind, **identity, **(tags or {})}
+    if parent:
+        labels[names.PARENT] = parent
+    own = store.unclaimed_invocation() if adopt else None
+    if own is not None:
+        run = wrap(store, own)
+        run.log(tags={names.RUN_NAME: name, **labels})
+        return run
+    return wrap(store, store.client.create_run(store.experiment_id, tags=labels, run_name=name))
+
+
+def claim_invocation(store: Store, kind: str, study: str, parent: str | None, found: str | None) -> None:
+    """Let the run that `mlflow run` made say what became of it, where no new work took its place.
+
+    Args:
+        kind: the entry point.
+        parent: the study's run.
+        found: id of the run that holds what was asked for.
+    """
+    own = store.unclaimed_invocation()
+    if own is None:
+        return
+    tags = {names.KIND: kind, names.STUDY: study, names.RUN_NAME: f"{kind} (continued)"}
+    if found:
+        tags[names.FOUND] = found
+    if parent and parent != own.info.run_id:
+        tags[names.PARENT] = parent
+    wrap(store, own).log(tags=tags)
+
+
+def write_predictions(path: Path, ids: np.ndarray, classes: tuple[str, ...], probabilities: np.ndarray) -> None:
+    """Predictions as Parquet: `id` + one float32 column a class, lossless.
+
+    Args:
+        ids: shape (n,); probabilities: shape (n, n_classes).
+    """
+    columns = {"id": pa.array(ids.tolist(), pa.string())}
+    for index, name in enumerate(classes):
+        columns[name] = pa.array(np.ascontiguousarray(probabilities[:, index], dtype=np.float32))
+    # Splitting the bytes of floats lets the compressor see their exponents together.
+    encoding = dict.fromkeys(classes, "BYTE_STREAM_SPLIT")
+    pq.write_table(
+        pa.table(columns), path, compression="zstd", use_dictionary=False, column_encoding={"id": "PLAIN", **encoding}
+    )
+
+
+def write_labels(
+    path: Path, ids: np.ndarray, subjects: np.ndarray, classes: tuple[str, ...], labels: np.ndarray
+) -> None:
+    """The test split's labels as Parquet: `id`, `subject_id`, one 0/1 column a class: what the analysis needs."""
+    table = pd.DataFrame(labels, columns=list(classes))
+    table.insert(0, "subject_id", subjects.astype(str))
+    table.insert(0, "id", ids.astype(str))
+    table.to_parquet(path, index=False)

@@ -1,0 +1,116 @@
+"""Open a tracking store safely, and say plainly what is wrong when that fails."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import sqlalchemy.exc
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from prunecxr.errors import EnvironmentFault
+from prunecxr.tracking import names
+
+DEFAULT_URI = "sqlite:///mlflow.db"
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open tracking store and where in it this command works.
+
+    Attributes:
+        client: MLflow's client; all calls go through it.
+        uri: of the store.
+        experiment_id: where new runs go.
+        invocation: the run that `mlflow run` made for this command, if it was started that way.
+    """
+
+    client: MlflowClient
+    uri: str
+    experiment_id: str
+    invocation: str | None = None
+
+    @property
+    def experiment_name(self) -> str:
+        return str(self.client.get_experiment(self.experiment_id).name)
+
+    def in_experiment(self, experiment_id: str) -> Store:
+        """The same store, working in another experiment; the command's own run stays where it is."""
+        own = self.invocation if experiment_id == self.experiment_id else None
+        return Store(self.client, self.uri, experiment_id, own)
+
+    def unclaimed_invocation(self) -> Run | None:
+        """The run that `mlflow run` made, if it does not stand for anything yet."""
+        if self.invocation is None:
+            return None
+        run = self.client.get_run(self.invocation)
+        return None if names.KIND in run.data.tags else run
+
+
+def open_store(uri: str | None = None, experiment: str | None = None) -> Store:
+    """Open the store that MLflow's environment variables name, by default `sqlite:///mlflow.db` in this folder.
+
+    Args:
+        uri: tracking URI; default MLFLOW_TRACKING_URI.
+        experiment: name of the experiment, made if need be; default the one of the run that `mlflow run` made,
+            then MLFLOW_EXPERIMENT_NAME, then MLflow's own 'Default'.
+    Raises:
+        EnvironmentFault: the store cannot be reached, or was written by another version of MLflow.
+    """
+    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    # What MLflow says while it makes its tables and models is no news to the user of this tool.
+    for logger in (
+        "mlflow.store.db.utils",
+        "mlflow.tracking._model_registry",
+        "mlflow.store.model_registry",
+        "alembic",
+    ):
+        logging.getLogger(logger).setLevel(logging.WARNING)
+    with store_faults(uri):
+        if uri.startswith("sqlite:///"):
+            _prepare_sqlite(Path(uri.removeprefix("sqlite:///").partition("?")[0]), uri)
+        mlflow.set_tracking_uri(uri)
+        client = MlflowClient(uri)
+        invocation = os.environ.get("MLFLOW_RUN_ID") or None
+        if invocation:
+            return Store(client, uri, client.get_run(invocation).info.experiment_id, invocation)
+        name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or "Default"
+        return Store(client, uri, _experiment(client, name))
+
+
+def _experiment(client: MlflowClient, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        return str(client.create_experiment(name))
+    if found.lifecycle_stage == "deleted":
+        raise EnvironmentFault(f"experiment {name!r} was deleted; restore it or choose another --experiment-name")
+    return str(found.experiment_id)
+
+
+def _prepare_sqlite(path: Path, uri: str) -> None:
+    """Create the tables once, under a lock: several processes opening a new database together can break it for good."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        MlflowClient(uri).search_experiments(max_results=1)
+        with sqlite3.connect(path) as connection:  # readers no longer wait for writers; the setting stays in the file
+            connection.execute("PRAGMA journal_mode=WAL")
+        connection.close()
+
+
+@contextmanager
+def store_faults(uri: str) -> Iterator[None]:
+    """Turn what MLflow raises when its store fails into one line that names the store."""
+    try:
+        yield
+    except (MlflowException, sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
+        first = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+        raise EnvironmentFault(f"tracking store {uri}: {first}") from error
