@@ -2,9 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import codecs
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 import numpy as np
+
+from prunecxr.errors import UserError
+
+SPLITS = ("train", "val", "test")
+SPLIT_WORDS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+NO_SUBJECTS = "none"  # subject_column=none: every image is its own patient
+BLANK = "blank"  # how label_map names an empty cell
+LISTED = 10  # how many culprits a message names before it only counts
+
+# Column names as `_plain` writes them: lower case, letters and digits alone. Earlier names win.
+PATH_COLUMNS = ("path", "filepath", "fpath", "imagepath", "imgpath", "relativepath", "relpath")
+ID_COLUMNS = (
+    "id", "image", "imageid", "imageindex", "imagename", "img", "imgid", "imgname", "filename", "file", "fname",
+    "dicomid", "dicom", "sopinstanceuid", "uid", *PATH_COLUMNS,
+)  # fmt: skip
+SUBJECT_COLUMNS = (
+    "subjid", "subjectid", "patientid", "subject", "patient", "subj", "pid", "participantid", "participant",
+)  # fmt: skip
+METADATA_COLUMNS = frozenset((
+    *ID_COLUMNS, *SUBJECT_COLUMNS, "unnamed0", "study", "studyid", "series", "seriesid", "studyinstanceuid",
+    "seriesinstanceuid", "studydate", "studytime", "accessionnumber", "split", "fold", "age", "patientage",
+    "ageapproximate", "agegroup", "sex", "gender", "patientsex", "patientgender", "race", "ethnicity", "view",
+    "viewposition", "frontallateral", "appa", "projection", "followup", "findinglabels",
+    "originalimagewidth", "originalimagewidthheight", "originalimagepixelspacingx", "originalimagepixelspacingxy",
+    "height", "width", "rows", "columns", "manufacturer",
+    "institution", "site", "hospital", "dataset", "report", "indication", "viewcodesequencecodemeaning",
+    "patientorientationcodesequencecodemeaning", "performedprocedurestepdescription",
+    "procedurecodesequencecodemeaning",
+))  # fmt: skip
+BROKEN_METADATA = frozenset({"y]"})  # end of NIH's unquoted `OriginalImagePixelSpacing[x,y]`; `y` alone may be a class
+# MIMIC-CXR's own layout, below the image folder with or without PhysioNet's leading `files/`.
+MIMIC_PATH = re.compile(r"^files/(?=p\d\d/p\d+/s\d+/)")
+MIMIC_COLUMNS = ("subjectid", "studyid", "dicomid")
 
 
 @dataclass(frozen=True)
@@ -16,7 +61,9 @@ class LabelTable:
         subjects: subject (patient) ids, shape (n,), dtype object (str).
         labels: 0/1 labels, shape (n, n_classes), uint8.
         classes: class names in the order of the table's header, length n_classes.
-        files: where each image is said to lie, relative to the image folder, shape (n,), or None when only the id tells.
+        files: where each image is said to lie, relative to the image folder, shape (n,); None: only the id tells.
+        source: the file it was read from, for messages; empty if there is none.
+        warnings: what the user should know about how the table was read.
     """
 
     ids: np.ndarray
@@ -24,6 +71,8 @@ class LabelTable:
     labels: np.ndarray
     classes: tuple[str, ...]
     files: np.ndarray | None = None
+    source: str = ""
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -31,3 +80,426 @@ class LabelTable:
     def counts(self) -> dict[str, int]:
         """Number of positive images of each class."""
         return dict(zip(self.classes, self.labels.sum(axis=0, dtype=int).tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A CSV file as text: stripped cells, and the line (counted from 1, as editors do) on which each row begins."""
+
+    path: Path
+    header: tuple[str, ...]
+    rows: list[list[str]]
+    lines: list[int]
+
+    def column(self, name: str) -> list[str]:
+        """The cells of one column, length n."""
+        at = self.header.index(name)
+        return [row[at] for row in self.rows]
+
+
+def find_split_files(labels: str) -> dict[str, Path]:
+    """Find the three split tables.
+
+    Args:
+        labels: a folder that holds them (told apart by `train`, `val` or `test` in their names), or three files
+            `train,val,test` separated by commas.
+
+    Returns:
+        The paths by split: `train`, `val`, `test`.
+
+    Raises:
+        UserError: a table is missing, or more than one could be meant.
+    """
+    folder = Path(labels).expanduser()
+    if folder.is_dir():
+        return _split_files_in(folder)
+    names = [name.strip() for name in labels.split(",")]
+    if len(names) != len(SPLITS):
+        if len(names) == 1 and not folder.exists():
+            raise UserError(f"labels: there is no folder {labels}")
+        raise UserError(f"labels: give a folder or three files train,val,test, not {len(names)}: {labels}")
+    files = {split: Path(name).expanduser() for split, name in zip(SPLITS, names, strict=True)}
+    for split, path in files.items():
+        if not path.is_file():
+            raise UserError(f"labels: there is no {split} table {path}")
+    if len({path.resolve() for path in files.values()}) < len(files):
+        raise UserError(f"labels: the same file is given for two splits: {labels}")
+    return files
+
+
+def read_table(
+    path: Path,
+    *,
+    id_column: str | None = None,
+    subject_column: str | None = None,
+    ignore_columns: Iterable[str] = (),
+    label_map: Mapping[str, int] | None = None,
+) -> LabelTable:
+    """Read one label table: an id column, a subject column, known metadata, and one 0/1 column a class.
+
+    Args:
+        path: a CSV file (UTF-8; comma, semicolon or tab), gzipped or not.
+        id_column: column of the image id; None: the first known name.
+        subject_column: column of the patient id; None: the first known name; `none`: every image is its own patient.
+        ignore_columns: further columns that are no classes.
+        label_map: what values other than 0 and 1 mean, as in {"-1": 0, "blank": 0}.
+
+    Raises:
+        UserError: the file, a column, an id, a path or a label is not as it must be; the message says where.
+    """
+    raw = _read_csv(path)
+    return _interpret(raw, id_column, subject_column, frozenset(ignore_columns), label_map or {})
+
+
+def read_splits(
+    files: Mapping[str, Path],
+    *,
+    id_column: str | None = None,
+    subject_column: str | None = None,
+    ignore_columns: Iterable[str] = (),
+    label_map: Mapping[str, int] | None = None,
+) -> dict[str, LabelTable]:
+    """Read the tables of all splits, bring their classes into the order of the first, and check them for leaks.
+
+    Args:
+        files: the tables by split, as `find_split_files` returns them.
+        id_column, subject_column, ignore_columns, label_map: as in `read_table`.
+
+    Returns:
+        The tables by split, with the same classes in the same order.
+
+    Raises:
+        UserError: see `read_table`; different classes in two splits; an image or a patient in two splits.
+    """
+    ignored = frozenset(ignore_columns)
+    raws = {split: _read_csv(path) for split, path in files.items()}
+    unknown = ignored.difference(*(raw.header for raw in raws.values()))
+    if unknown:
+        columns = ", ".join(next(iter(raws.values())).header)
+        raise UserError(f"ignore_columns: no table has a column {_quoted(sorted(unknown))}; there are: {columns}")
+    tables = {
+        split: _interpret(raw, id_column, subject_column, ignored, label_map or {}) for split, raw in raws.items()
+    }
+    first = next(iter(tables.values()))
+    tables = {split: _reordered(table, first) for split, table in tables.items()}
+    check_splits(tables)
+    return tables
+
+
+def check_splits(tables: Mapping[str, LabelTable]) -> None:
+    """Check that no image and no patient is in two splits.
+
+    Raises:
+        UserError: with the first of them and their number.
+    """
+    for a, b in (("train", "val"), ("train", "test"), ("val", "test")):
+        if a not in tables or b not in tables:
+            continue
+        shared = sorted(set(tables[a].ids) & set(tables[b].ids))
+        if shared:
+            raise UserError(
+                f"{_count(len(shared), 'image')} in both the {a} and the {b} table: {some(shared)}; "
+                "every image belongs to one split"
+            )
+        patients = _comparable(tables[a].subjects).keys() & _comparable(tables[b].subjects).keys()
+        if patients:
+            spelled = _comparable(tables[a].subjects)
+            raise UserError(
+                f"{_count(len(patients), 'patient')} in both the {a} and the {b} table: "
+                f"{some(sorted(spelled[key] for key in patients))}; split by patient, or the test scores are too good"
+            )
+
+
+def class_warnings(tables: Mapping[str, LabelTable]) -> list[str]:
+    """Say which classes have no positive, or no negative, image in a split: their scores are undefined there."""
+    warnings = []
+    for split, table in tables.items():
+        counts = table.counts()
+        without = [name for name, count in counts.items() if count == 0]
+        everywhere = [name for name, count in counts.items() if count == len(table)]
+        if without:
+            warnings.append(f"no positive image in the {split} split: {', '.join(without)}")
+        if everywhere:
+            warnings.append(f"only positive images in the {split} split: {', '.join(everywhere)}")
+    return warnings
+
+
+def some(names: Sequence[str]) -> str:
+    """The first ten names, and how many more there are."""
+    more = len(names) - LISTED
+    return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _split_files_in(folder: Path) -> dict[str, Path]:
+    tables = sorted(path for path in folder.iterdir() if _is_table(path))
+    return {split: _split_file(folder, tables, split) for split in SPLITS}
+
+
+def _is_table(path: Path) -> bool:
+    return path.name.lower().endswith((".csv", ".csv.gz")) and not path.name.startswith(".") and path.is_file()
+
+
+def _split_file(folder: Path, tables: list[Path], split: str) -> Path:
+    by_word = [path for path in tables if _splits_named(path) == {split}]
+    # `nihtrain.csv`: no separate word, but nothing else claims it either.
+    by_part = [
+        path for path in tables if not _splits_named(path) and any(word in _stem(path) for word in SPLIT_WORDS[split])
+    ]
+    found = by_word or by_part
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UserError(
+            f"labels: {folder} holds more than one {split} table: {', '.join(path.name for path in found)}; "
+            "give three files train,val,test instead of the folder"
+        )
+    there = ", ".join(path.name for path in tables) or "no .csv file at all"
+    raise UserError(
+        f"labels: {folder} holds no {split} table, a .csv or .csv.gz file with '{split}' in its name (there is: "
+        f"{there}); or give three files train,val,test"
+    )
+
+
+def _stem(path: Path) -> str:
+    return re.sub(r"\.csv(\.gz)?$", "", path.name.lower())
+
+
+def _splits_named(path: Path) -> set[str]:
+    """The splits named by whole words of the file name: `labels_train`, `TrainLabels`, `train2017`."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", path.name)
+    words = set(re.findall(r"[a-z]+", spaced.lower()))
+    return {split for split, names in SPLIT_WORDS.items() if words & set(names)}
+
+
+def _read_csv(path: Path) -> RawTable:
+    text = _read_text(path)
+    first_line = text.lstrip().partition("\n")[0]
+    delimiter = max(",;\t", key=first_line.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows, lines, begins = [], [], 1
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                rows.append([cell.strip() for cell in row])
+                lines.append(begins)
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise UserError(f"{path}, row {begins}: not a CSV table ({error})") from error
+    if not rows:
+        raise UserError(f"{path} is empty: a label table has a header and one row an image")
+    header = tuple(rows.pop(0))
+    lines.pop(0)
+    _check_shape(path, header, rows, lines)
+    return RawTable(path, header, rows, lines)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+        if content.startswith(b"\x1f\x8b"):
+            content = gzip.decompress(content)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"{path} is a damaged gzip file ({error}): copy it again") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            line = 1
+        raise UserError(f"{path}, row {line}: not UTF-8 text; save the table as CSV in UTF-8") from error
+    if "\0" in text:
+        raise UserError(f"{path} is not a CSV table: it holds binary data")
+    return text
+
+
+def _check_shape(path: Path, header: tuple[str, ...], rows: list[list[str]], lines: list[int]) -> None:
+    if len(header) == 1:
+        raise UserError(f"{path} is not a CSV table with a header of several columns; it begins '{header[0][:60]}'")
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        raise UserError(f"{path}: two columns are named {_quoted(twice)}; every column needs its own name")
+    for row, line in zip(rows, lines, strict=True):
+        if len(row) != len(header):
+            raise UserError(f"{path}, row {line}: {len(row)} cells, but the header has {len(header)} columns")
+    if not rows:
+        raise UserError(f"{path} has a header but no rows: every split needs images")
+
+
+def _interpret(
+    raw: RawTable,
+    id_column: str | None,
+    subject_column: str | None,
+    ignored: frozenset[str],
+    label_map: Mapping[str, int],
+) -> LabelTable:
+    warnings: list[str] = []
+    id_name = _find_column(raw, id_column, ID_COLUMNS, "id_column", "image id", ignored)
+    ids = raw.column(id_name)
+    _check_ids(raw, id_name, ids)
+    if subject_column == NO_SUBJECTS:
+        subjects, subject_name = ids, id_name
+        warnings.append(
+            f"{raw.path.name}: every image counts as its own patient (subject_column=none), so leaks between splits "
+            "are not seen and intervals are too narrow if patients have several images"
+        )
+    else:
+        subject_name = _find_column(raw, subject_column, SUBJECT_COLUMNS, "subject_column", "patient id", ignored)
+        subjects = raw.column(subject_name)
+        _check_filled(raw, subject_name, subjects)
+    files = _files(raw, id_name, ids, ignored)
+    classes = _class_columns(raw, {id_name, subject_name} | ignored, warnings)
+    return LabelTable(
+        ids=np.array(ids, dtype=object),
+        subjects=np.array(subjects, dtype=object),
+        labels=np.stack([_labels(raw, name, label_map) for name in classes], axis=1),
+        classes=classes,
+        files=None if files is None else np.array(files, dtype=object),
+        source=str(raw.path),
+        warnings=tuple(warnings),
+    )
+
+
+def _find_column(
+    raw: RawTable, given: str | None, known: Sequence[str], option: str, what: str, ignored: frozenset[str]
+) -> str:
+    if given is not None:
+        if given not in raw.header:
+            raise UserError(f"{raw.path}: no column '{given}' ({option}); there are: {', '.join(raw.header)}")
+        return given
+    by_plain = {_plain(name): name for name in reversed(raw.header) if name not in ignored}
+    for name in known:
+        if name in by_plain:
+            return by_plain[name]
+    otherwise = ", or subject_column=none if every image is its own patient" if option == "subject_column" else ""
+    raise UserError(
+        f"{raw.path}: no column is known to hold the {what}; name it with {option}=NAME{otherwise} "
+        f"(columns: {', '.join(raw.header)})"
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _check_ids(raw: RawTable, name: str, ids: list[str]) -> None:
+    _check_filled(raw, name, ids)
+    first_row: dict[str, int] = {}
+    for value, line in zip(ids, raw.lines, strict=True):
+        if value in first_row:
+            raise UserError(
+                f"{raw.path}, row {line}: id '{value}' is already in row {first_row[value]}; every image has one row"
+            )
+        first_row[value] = line
+
+
+def _check_filled(raw: RawTable, name: str, values: list[str]) -> None:
+    for value, line in zip(values, raw.lines, strict=True):
+        if not value:
+            raise UserError(f"{raw.path}, row {line}, column '{name}': empty, but every image needs one")
+
+
+def _files(raw: RawTable, id_name: str, ids: list[str], ignored: frozenset[str]) -> list[str] | None:
+    """Where the images lie: by a path column, by ids that are paths, or by MIMIC-CXR's layout."""
+    by_plain = {_plain(name): name for name in reversed(raw.header) if name not in ignored}
+    path_name = next((by_plain[name] for name in PATH_COLUMNS if name in by_plain), None)
+    if path_name is not None:
+        files = raw.column(path_name)
+        _check_filled(raw, path_name, files)
+    elif all(name in by_plain for name in MIMIC_COLUMNS):
+        subjects, studies, dicoms = (raw.column(by_plain[name]) for name in MIMIC_COLUMNS)
+        files = [
+            f"p{subject[:2]}/p{subject}/s{study}/{dicom}" + ("" if dicom.lower().endswith((".jpg", ".dcm")) else ".jpg")
+            for subject, study, dicom in zip(subjects, studies, dicoms, strict=True)
+        ]
+        path_name = by_plain["dicomid"]
+    else:
+        files, path_name = ids, id_name
+    files = [file.replace("\\", "/") for file in files]
+    for file, line in zip(files, raw.lines, strict=True):
+        _check_inside(file, f"{raw.path}, row {line}, column '{path_name}'")
+    if not any("/" in file for file in files) and path_name == id_name:
+        return None
+    return [MIMIC_PATH.sub("", PurePosixPath(file).as_posix()) for file in files]
+
+
+def _check_inside(file: str, where: str) -> None:
+    if file.startswith(("/", "~")) or re.match(r"[A-Za-z]:", file):
+        raise UserError(f"{where}: '{file}' is not relative; it must start at the image folder (option images)")
+    if ".." in file.split("/"):
+        raise UserError(f"{where}: '{file}' leads out of the image folder")
+
+
+def _class_columns(raw: RawTable, taken: set[str], warnings: list[str]) -> tuple[str, ...]:
+    nameless = raw.header.count("")
+    if nameless:
+        warnings.append(f"{raw.path.name}: {_count(nameless, 'column')} without a name ignored")
+    rest = [name for name in raw.header if name and name not in taken]
+    metadata = [name for name in rest if _plain(name) in METADATA_COLUMNS or name in BROKEN_METADATA]
+    for name in metadata:
+        if set(raw.column(name)) <= {"0", "1", "0.0", "1.0"}:
+            warnings.append(
+                f"{raw.path.name}: column '{name}' is taken for metadata by its name and ignored, though it holds only "
+                "0 and 1; rename it if it is a class"
+            )
+    classes = tuple(name for name in rest if name not in metadata)
+    if not classes:
+        raise UserError(
+            f"{raw.path}: no class column; a label table has one 0/1 column a class (columns: {', '.join(raw.header)})"
+        )
+    return classes
+
+
+def _labels(raw: RawTable, name: str, label_map: Mapping[str, int]) -> np.ndarray:
+    """One class column as 0/1, shape (n,), uint8."""
+    meanings = {"0": 0, "1": 1} | {_canonical(value): meaning for value, meaning in label_map.items()}
+    cells = raw.column(name)
+    of_cell = {cell: meanings.get(_canonical(cell)) for cell in set(cells)}
+    wrong = [at for at, cell in enumerate(cells) if of_cell[cell] not in (0, 1)]
+    if wrong:
+        cell, line = cells[wrong[0]], raw.lines[wrong[0]]
+        said = f"is '{cell}'" if cell else "is blank"
+        more = f" ({len(wrong)} such rows in this column)" if len(wrong) > 1 else ""
+        example = ",".join(f"{value or BLANK}:0" for value in sorted({_canonical(cells[at]) for at in wrong})[:3])
+        raise UserError(
+            f"{raw.path}, row {line}, column '{name}': the label {said}, it must be 0 or 1{more}; say what it means "
+            f'with label_map, for example label_map="{example}", or leave the column out with ignore_columns="{name}"'
+        )
+    return np.array([of_cell[cell] for cell in cells], dtype=np.uint8)
+
+
+def _canonical(cell: str) -> str:
+    """One spelling a value: `-1.0` is `-1`; an empty cell, and what pandas writes for it, is `blank`."""
+    cell = cell.strip()
+    if cell.lower() in ("", "nan", "na", "n/a", "none", BLANK):
+        return BLANK
+    return str(int(float(cell))) if re.fullmatch(r"[+-]?\d{1,9}(\.0*)?", cell) else cell
+
+
+def _reordered(table: LabelTable, first: LabelTable) -> LabelTable:
+    """The table with its classes in the order of `first`."""
+    if set(table.classes) != set(first.classes):
+        only_first = [name for name in first.classes if name not in table.classes]
+        only_table = [name for name in table.classes if name not in first.classes]
+        parts = [f"only in {first.source}: {_quoted(only_first)}"] if only_first else []
+        parts += [f"only in {table.source}: {_quoted(only_table)}"] if only_table else []
+        raise UserError(
+            f"the splits have different classes; {'; '.join(parts)}; columns that are no classes are left out with "
+            "ignore_columns"
+        )
+    order = [table.classes.index(name) for name in first.classes]
+    return replace(table, labels=np.ascontiguousarray(table.labels[:, order]), classes=first.classes)
+
+
+def _comparable(subjects: np.ndarray) -> dict[str, str]:
+    """Subjects by a spelling that survives a spreadsheet: `00000013`, `13` and `13.0` are one patient."""
+    return {re.sub(r"^0+(?=\d)", "", re.sub(r"^(\d+)\.0$", r"\1", subject)): subject for subject in subjects}
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing} is" if number == 1 else f"{number} {thing}s are"

@@ -1,0 +1,313 @@
+"""Decode images once into a memory-mapped array of gray bytes, and fingerprint their content."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import logging
+import math
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from prunecxr.data.images import ImageSource, UndecodableImage, resize
+from prunecxr.data.labels import LISTED, LabelTable
+from prunecxr.errors import EnvironmentFault, UserError
+
+log = logging.getLogger(__name__)
+
+FORMAT = "prunecxr-images-1"  # part of every key: a change in how images are stored leaves old caches alone
+MARK_BYTES = 32
+BLOCK = 16  # images a thread takes at a time
+
+
+@dataclass(frozen=True)
+class CachedImages:
+    """The images of one split, decoded and resized.
+
+    Attributes:
+        pixels: read-only memory map, shape (n, size, size), uint8. (Pickled, it becomes an array in memory.)
+        ids: image ids, length n.
+        fingerprint: SHA-256 of ids and pixels, hexadecimal: the same wherever the image files lie.
+    """
+
+    pixels: np.ndarray
+    ids: tuple[str, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The files of one cache. `pixels` and `record` exist once it is finished, `work` and `marks` until then.
+
+    A mark is the hash of an image's stamp and its pixels in `work`; zeros where there is none. It proves by itself that
+    this image is done, whatever a crash left behind and in whatever order the disk wrote it.
+    """
+
+    pixels: Path
+    record: Path
+    work: Path
+    marks: Path
+    lock: Path
+
+
+def cache_images(
+    images: ImageSource, image_size: int, interpolation: str, folder: Path, *, workers: int = 0, desc: str = ""
+) -> CachedImages:
+    """Decode and resize all images, or find that this was done before.
+
+    A build that was interrupted continues: images that are done are not decoded again. A changed image (other stamp)
+    makes another cache. Processes that want the same cache at once wait for the first of them.
+
+    Args:
+        images: what to decode; `ids` not empty.
+        image_size: side of the square the images are resized to, pixels.
+        interpolation: see `resize`.
+        folder: where caches are kept; made if need be. A cache takes n * image_size**2 bytes.
+        workers: decoding threads; 0: one a CPU. (Pillow decodes outside the interpreter's lock: threads scale.)
+        desc: what the progress bar says.
+
+    Raises:
+        UserError: images that cannot be decoded; all were tried, the message names the first ten and counts them.
+        EnvironmentFault: the cache cannot be written (disk full, no permission).
+    """
+    ids = tuple(map(str, images.ids))
+    if not ids:
+        raise UserError(f"no images to decode {desc}".rstrip())
+    stamps = images.stamps()
+    # Work in progress does not depend on the stamps: after one damaged image is replaced the others stay done.
+    work_key = _digest(FORMAT, ids, image_size, interpolation)
+    key = _digest(work_key, stamps)
+    files = _Files(
+        pixels=folder / f"{key}.pixels",
+        record=folder / f"{key}.json",
+        work=folder / f"{work_key}.work",
+        marks=folder / f"{work_key}.marks",
+        lock=folder / f"{work_key}.lock",
+    )
+    shape = (len(ids), image_size, image_size)
+    found = _open(files, ids, shape)
+    if found is not None:
+        return found
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(files.lock):
+            found = _open(files, ids, shape)  # another process may have built it while this one waited
+            if found is not None:
+                return found
+            _build(images, stamps, image_size, interpolation, files, workers or _cpus(), desc)
+    except OSError as error:
+        needed = len(ids) * image_size**2 / 1e6
+        raise EnvironmentFault(
+            f"cannot write the image cache {folder}: {error.strerror or error}; it takes {needed:,.0f} MB for "
+            f"{len(ids):,} images: free space or name another cache folder"
+        ) from error
+    built = _open(files, ids, shape)
+    if built is None:
+        raise EnvironmentFault(f"the image cache {folder} was removed while it was built")
+    return built
+
+
+def data_fingerprint(table: LabelTable, cached: CachedImages) -> str:
+    """SHA-256 of all that a split is: ids, subjects, classes, labels and pixels; not where they lie.
+
+    Raises:
+        ValueError: the images are not those of the table.
+    """
+    if tuple(table.ids) != cached.ids:
+        raise ValueError("the cached images are not those of the label table")
+    header = _digest("prunecxr-data-1", table.ids.tolist(), table.subjects.tolist(), table.classes, cached.fingerprint)
+    return hashlib.sha256(header.encode() + np.ascontiguousarray(table.labels, np.uint8).tobytes()).hexdigest()
+
+
+def _digest(*parts: object) -> str:
+    # JSON keeps apart what joining strings would not: ("ab", "c") and ("a", "bc").
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):  # counts what a container or a batch system gave, where the system tells
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of one cache; the system frees it when the process ends, however it ends."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.warning("another process is building the same image cache; waiting for it (%s)", path)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _open(files: _Files, ids: tuple[str, ...], shape: tuple[int, int, int]) -> CachedImages | None:
+    """The finished cache, or None."""
+    try:
+        fingerprint = json.loads(files.record.read_text(encoding="utf-8"))["fingerprint"]
+        if files.pixels.stat().st_size != math.prod(shape):
+            return None
+        pixels = np.memmap(files.pixels, dtype=np.uint8, mode="r", shape=shape)
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError):
+        return None
+    return CachedImages(pixels, ids, fingerprint)
+
+
+def _build(
+    images: ImageSource, stamps: Sequence[str], size: int, interpolation: str, files: _Files, workers: int, desc: str
+) -> None:
+    with _Work(files, stamps, size) as work:
+        todo = work.not_done()
+        failures = _decode(images, todo, work, size, interpolation, workers, desc)
+        if failures:
+            more = len(failures) - LISTED
+            raise UserError(
+                f"{len(failures)} of {len(stamps)} images cannot be decoded: {'; '.join(failures[:LISTED])}"
+                + (f"; and {more} more" if more > 0 else "")
+                + "; replace these files, or take their rows out of the label tables"
+            )
+        # The record comes first: without its pixels it is no cache, while pixels without it would be decoded again.
+        _write(files.record, json.dumps({"fingerprint": work.fingerprint(tuple(map(str, images.ids)))}))
+        work.sync()
+    files.work.replace(files.pixels)
+    files.marks.unlink()
+
+
+def _decode(
+    images: ImageSource,
+    todo: Sequence[int],
+    work: _Work,
+    size: int,
+    interpolation: str,
+    workers: int,
+    desc: str,
+) -> list[str]:
+    """Decode the images of `todo` in parallel; returns what is wrong with those that cannot be decoded, in order."""
+    failures: dict[int, str] = {}
+    stop = threading.Event()
+
+    def decode_block(block: Sequence[int]) -> int:
+        for index in block:
+            if stop.is_set():
+                break
+            try:
+                work.put(index, resize(images.read(index), size, interpolation))
+            except UndecodableImage as error:
+                failures[index] = str(error)
+        return len(block)
+
+    bar = tqdm(
+        total=len(images.ids),
+        initial=len(images.ids) - len(todo),
+        unit="img",
+        desc=desc or None,
+        mininterval=0.2 if sys.stderr.isatty() else 30,  # a log file wants few lines
+        disable=not todo,
+    )
+    with bar, ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(decode_block, todo[at : at + BLOCK]) for at in range(0, len(todo), BLOCK)]
+        try:
+            for future in as_completed(futures):
+                bar.update(future.result())
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [failures[index] for index in sorted(failures)]
+
+
+class _Work:
+    """An unfinished cache on disk. Threads may put different images at once."""
+
+    def __init__(self, files: _Files, stamps: Sequence[str], size: int):
+        self._stamps = stamps
+        self._image_bytes = size * size
+        self._pixels = _open_sized(files.work, len(stamps) * self._image_bytes)
+        self._marks = _open_sized(files.marks, len(stamps) * MARK_BYTES)
+        self._folder = files.work.parent
+
+    def __enter__(self) -> _Work:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._pixels)
+        os.close(self._marks)
+
+    def not_done(self) -> list[int]:
+        """Indices of the images that are not there yet, or not in their present version.
+
+        Raises:
+            OSError: the disk has no room for them (known now rather than in an hour).
+        """
+        marks = os.pread(self._marks, len(self._stamps) * MARK_BYTES, 0)
+        todo = []
+        for index in range(len(self._stamps)):
+            mark = marks[index * MARK_BYTES : (index + 1) * MARK_BYTES]
+            if not any(mark) or mark != self._mark(index, self._get(index)):
+                todo.append(index)
+        needed = len(self._stamps) * self._image_bytes - os.fstat(self._pixels).st_blocks * 512
+        if shutil.disk_usage(self._folder).free < needed:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return todo
+
+    def put(self, index: int, pixels: np.ndarray) -> None:
+        """Store one image, shape (size, size), uint8, and mark it as done."""
+        content = pixels.tobytes()
+        _write_at(self._pixels, content, index * self._image_bytes)
+        _write_at(self._marks, self._mark(index, content), index * MARK_BYTES)
+
+    def fingerprint(self, ids: tuple[str, ...]) -> str:
+        """SHA-256 of ids and pixels, read image by image."""
+        digest = hashlib.sha256(_digest(FORMAT, ids, self._image_bytes).encode())
+        for index in range(len(ids)):
+            digest.update(self._get(index))
+        return digest.hexdigest()
+
+    def sync(self) -> None:
+        """Have the pixels on the disk, not only on their way to it."""
+        os.fsync(self._pixels)
+
+    def _get(self, index: int) -> bytes:
+        return os.pread(self._pixels, self._image_bytes, index * self._image_bytes)
+
+    def _mark(self, index: int, content: bytes) -> bytes:
+        return hashlib.sha256(self._stamps[index].encode() + b"\0" + content).digest()
+
+
+def _open_sized(path: Path, size: int) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    os.ftruncate(descriptor, size)
+    return descriptor
+
+
+def _write_at(descriptor: int, content: bytes, offset: int) -> None:
+    """Write all of it: unlike a write into a memory map, a full disk raises here instead of killing the process."""
+    written = 0
+    while written < len(content):
+        written += os.pwrite(descriptor, content[written:], offset + written)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a small file so that it is there whole or not at all."""
+    part = path.with_suffix(".part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
