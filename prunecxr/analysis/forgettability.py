@@ -12,6 +12,8 @@ AP = prevalence, not 0, so the raw relative change of a class cannot fall below 
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -63,9 +65,8 @@ def forgettability_curves(scores: xr.Dataset) -> xr.Dataset:
     Returns:
         Dims (class, sparsity), variables as the columns of :func:`curves`.
     """
-    raw = relative_change(scores["ap"]).quantile(QUARTILES, dim="seed")
+    low, median, high = _quartiles(relative_change(scores["ap"]))
     corrected = chance_corrected_relative_change(scores["ap"], prevalence(scores))
-    low, median, high = (raw.sel(quantile=q, drop=True) for q in QUARTILES)
     return xr.Dataset(
         {
             "relative_change": median,
@@ -172,9 +173,16 @@ def _dense(ap: xr.DataArray) -> xr.DataArray:
     return ap.sel(sparsity=0, drop=True)
 
 
+def _quartiles(values: xr.DataArray) -> list[xr.DataArray]:
+    """Quartiles over seeds, NaN where no seed has a value."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice encountered")
+        return [values.quantile(q, dim="seed").drop_vars("quantile") for q in QUARTILES]
+
+
 def _population(mean_ap: xr.DataArray, alpha: float) -> pd.DataFrame:
     """Median, quartiles and tests against sparsity 0 of one number a model; ``mean_ap`` of dims (seed, sparsity)."""
-    low, median, high = mean_ap.quantile(QUARTILES, dim="seed").to_numpy()
+    low, median, high = (values.to_numpy() for values in _quartiles(mean_ap))
     dense = _dense(mean_ap).dropna("seed").to_numpy()
     pruned = [column.dropna("seed").to_numpy() for _, column in mean_ap.groupby("sparsity")]
     tested = [k != 0 for k in mean_ap["sparsity"].to_numpy()]

@@ -62,7 +62,7 @@ def percentile_interval(samples: np.ndarray, level: float = 0.95) -> tuple[np.nd
     """
     ranked = np.sort(samples, axis=0)  # NaN last
     defined = (~np.isnan(samples)).sum(axis=0)
-    tail = (1 - level) / 2
+    tail = round((1 - level) / 2, 12)
     # Order statistics instead of interpolation: between a number and infinity there is no middle.
     low = np.floor(tail * (defined - 1)).astype(int).clip(min=0)
     high = np.ceil((1 - tail) * (defined - 1)).astype(int).clip(min=0)
