@@ -36,7 +36,7 @@ def test_censored_are_last_for_spearman_and_out_of_pearson() -> None:
 @pytest.mark.parametrize(
     ("x", "y"),
     [
-        ([], []), ([1, 2], [3, 4]), ([1, 1, 1, 1], [1, 2, 3, 4]), ([1, 2, 3], [np.nan] * 3), 
+        ([], []), ([1, 2], [3, 4]), ([1, 1, 1, 1], [1, 2, 3, 4]), ([1, 2, 3], [np.nan] * 3),
         ([1, 2, 3], [0.1 + 0.2, 0.3, 0.3]),
     ],
 )  # fmt: skip

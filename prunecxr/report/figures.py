@@ -1,0 +1,174 @@
+"""Figures of classes and models, from tidy tables. Nothing here computes a statistic or fetches anything.
+
+Every function takes a table of :func:`prunecxr.analysis.study.analyse` and returns a matplotlib ``Figure``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from prunecxr.report.labelling import label_points, spread
+from prunecxr.report.style import (
+    BLUE, FREQUENT, INK, PALE, RARE, RED, log_ticks, new_figure, percent_axis, styled,
+)  # fmt: skip
+from prunecxr.report.wording import number, p_value, sparsity
+
+NAMED = 3
+
+
+def overall(table: pd.DataFrame) -> Figure:
+    """Mean AP by sparsity: median over seeds, quartiles, and the first significant drop (the paper's figure 1)."""
+    with styled():
+        figure, axes = new_figure()
+        axes.fill_between(table["sparsity"], table["q25"], table["q75"], color=BLUE, alpha=0.25, linewidth=0)
+        axes.plot(table["sparsity"], table["median_mean_ap"], color=BLUE, marker="o", markersize=4, linewidth=1.6)
+        drops = table.loc[table["significant_drop"], "sparsity"]
+        if len(drops):
+            axes.axvline(drops.min(), color=INK, linestyle=":", linewidth=1.2)
+            axes.annotate(
+                f"first significant drop: {sparsity(drops.min())} ", (drops.min(), 0.04),
+                xycoords=("data", "axes fraction"), ha="right" if drops.min() > 0.4 else "left", fontsize=8.5,
+            )  # fmt: skip
+        _sparsity_axis(axes)
+        axes.set_ylabel("mean AP (median and quartiles over seeds)")
+        axes.set_ylim(bottom=0)
+    return figure
+
+
+def forgettability_curves(curves: pd.DataFrame, classes: pd.DataFrame) -> Figure:
+    """Relative change in AP by sparsity, every class; the most and the least frequent are named (figure 2)."""
+    with styled():
+        figure, axes = new_figure(height=4.4)
+        named = _named(classes, set(curves.dropna(subset="relative_change")["class"]))
+        ends = []
+        for name, curve in curves.groupby("class", sort=False):
+            if name not in named:
+                axes.plot(curve["sparsity"], curve["relative_change"], color=PALE, linewidth=0.8, zorder=1)
+        for name, (colour, line, marker) in named.items():
+            curve = curves[curves["class"] == name].dropna(subset="relative_change")
+            axes.plot(
+                curve["sparsity"], curve["relative_change"], color=colour, linestyle=line, marker=marker, markersize=3.5,
+                linewidth=1.5, markerfacecolor="white" if line == "--" else colour, zorder=3,
+            )  # fmt: skip
+            ends.append((name, colour, curve["sparsity"].iloc[-1], curve["relative_change"].iloc[-1]))
+        axes.axhline(-0.2, color=INK, linestyle=":", linewidth=1)
+        axes.annotate("−20%", (0, -0.2), xytext=(2, -3), textcoords="offset points", va="top", fontsize=8)
+        _sparsity_axis(axes)
+        percent_axis(axes.yaxis)
+        axes.set_ylabel("relative change in AP (median over seeds)")
+        _label_ends(axes, ends)
+        axes.set_title("solid: most frequent; dashed: rarest; gray: all others", fontsize=8.5, loc="left", color="0.3")
+    return figure
+
+
+def first_drop(classes: pd.DataFrame, correlations: pd.DataFrame) -> Figure:
+    """First sparsity with a 20% drop against training frequency (figure 3, left); censored classes on top."""
+    with styled():
+        figure, axes = new_figure()
+        known = classes[(classes["train_count"] > 0) & (classes["first_drop_20"].notna() | classes["censored"])]
+        never = 1.03
+        height = known["first_drop_20"].where(~known["censored"], never)
+        seen = ~known["censored"]
+        axes.scatter(known["train_count"][seen], height[seen], s=26, color=BLUE, zorder=3)
+        axes.scatter(known["train_count"][~seen], height[~seen], s=34, marker="^", facecolor="white", edgecolor=RED, zorder=3)
+        if (~seen).any():
+            axes.annotate("never", (0, never), xycoords=("axes fraction", "data"), xytext=(4, 0),
+                          textcoords="offset points", va="center", fontsize=8, color=RED)  # fmt: skip
+        percent_axis(axes.yaxis)
+        axes.set_ylabel("first sparsity with a median drop > 20%")
+        _frequency_axis(axes, known["train_count"])
+        _state(axes, correlations, "first_drop_20")
+        axes.margins(y=0.15)
+        label_points(axes, known["train_count"], height, known["class"], size=7.5)
+    return figure
+
+
+def change_at_max(classes: pd.DataFrame, correlations: pd.DataFrame, highest: float) -> Figure:
+    """Relative change in AP at the highest sparsity against training frequency (figure 3, right)."""
+    with styled():
+        figure, axes = new_figure()
+        known = classes[(classes["train_count"] > 0) & classes["relative_change_at_max"].notna()]
+        axes.scatter(known["train_count"], known["relative_change_at_max"], s=26, color=BLUE, zorder=3)
+        percent_axis(axes.yaxis)
+        axes.set_ylabel(f"relative change in AP at {sparsity(highest)} sparsity")
+        _frequency_axis(axes, known["train_count"])
+        _state(axes, correlations, "relative_change_at_max")
+        axes.margins(y=0.15)
+        label_points(axes, known["train_count"], known["relative_change_at_max"], known["class"], size=7.5)
+    return figure
+
+
+def chance_correction(classes: pd.DataFrame, highest: float) -> Figure:
+    """Raw and chance-corrected change of every class, rarest at the bottom, with the most that raw AP can fall."""
+    with styled():
+        known = classes[classes["relative_change_at_max"].notna()]
+        known = known.iloc[np.argsort(_frequency(known).to_numpy(), kind="stable")]
+        figure, axes = new_figure(height=1.4 + 0.19 * len(known))
+        rows = np.arange(len(known))
+        raw, corrected = known["relative_change_at_max"], known["chance_corrected_relative_change_at_max"]
+        axes.hlines(rows, raw, corrected, color=PALE, linewidth=1.5, zorder=1)
+        axes.scatter(known["floor_at_max"], rows, marker="|", s=80, color=INK, linewidth=1.3, label="forgotten entirely (raw)")
+        axes.scatter(raw, rows, s=26, color=BLUE, label="raw AP", zorder=3)
+        axes.scatter(corrected, rows, s=28, marker="D", facecolor="white", edgecolor=RED, linewidth=1.4,
+                     label="chance-corrected", zorder=3)  # fmt: skip
+        axes.set_yticks(rows, [f"{name} ({n:,.0f})" for name, n in zip(known["class"], _frequency(known), strict=True)])
+        axes.grid(visible=False, axis="y")
+        percent_axis(axes.xaxis)
+        axes.set_xlabel(f"relative change in AP at {sparsity(highest)} sparsity")
+        axes.set_ylabel("class (training images), most frequent on top" if known["train_count"].notna().any() else "class")
+        figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=8, handletextpad=0.2, columnspacing=1)
+    return figure
+
+
+def _named(classes: pd.DataFrame, drawn: set[str]) -> dict[str, tuple[str, str, str]]:
+    """Class -> (colour, line, marker) of the most frequent and the rarest classes that have a curve."""
+    known = classes[classes["class"].isin(drawn)]
+    order = known["class"].iloc[np.argsort(-_frequency(known).to_numpy(), kind="stable")].tolist()
+    most = order[: min(NAMED, (len(order) + 1) // 2)]
+    least = order[len(most) :][-NAMED:]
+    styles = [(BLUE, *look) for look in FREQUENT[: len(most)]] + [(RED, *look) for look in RARE[: len(least)]]
+    return dict(zip([*most, *least], styles, strict=True))
+
+
+def _frequency(classes: pd.DataFrame) -> pd.Series:
+    """Training images of each class, or test images where the former are unknown."""
+    return classes["train_count"].fillna(classes["test_count"])
+
+
+def _label_ends(axes: Axes, ends: list[tuple[str, str, float, float]]) -> None:
+    """Names at the right ends of curves, apart from each other."""
+    low, high = axes.get_ylim()
+    heights = spread([y for *_, y in ends], 0.055 * (high - low))
+    heights = heights - max(0.0, heights.max(initial=low) - high)
+    for (name, colour, x, y), height in zip(ends, heights, strict=True):
+        axes.annotate(
+            name, (x, y), xytext=(1.04, height), textcoords=axes.get_yaxis_transform(), color=colour, fontsize=8,
+            va="center", annotation_clip=False, arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkB": 3},
+        )  # fmt: skip
+
+
+def _sparsity_axis(axes: Axes) -> None:
+    axes.set_xlabel("sparsity (share of weights removed)")
+    percent_axis(axes.xaxis)
+
+
+def _frequency_axis(axes: Axes, counts: pd.Series) -> None:
+    axes.set_xscale("log")
+    if len(counts):
+        low, high = counts.min() / 2, counts.max() * 2
+        axes.set_xlim(low, high)
+        log_ticks(axes.xaxis, low, high)
+    axes.set_xlabel("training images with the class (log scale)")
+
+
+def _state(axes: Axes, correlations: pd.DataFrame, y: str) -> None:
+    """The correlation above the plot."""
+    row = correlations[correlations["y"] == y].iloc[0]
+    axes.set_title(
+        f"ρ = {number(row.spearman_rho)} ({p_value(row.spearman_p)}), "
+        f"r = {number(row.pearson_r)} ({p_value(row.pearson_p)}), n = {row.n} classes",
+        fontsize=8.5, loc="left", color="0.3",
+    )  # fmt: skip

@@ -1,0 +1,147 @@
+"""Figures of pairs of classes and of pruning-identified exemplars, from tidy tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from prunecxr.report.findings import GalleryItem
+from prunecxr.report.labelling import label_points
+from prunecxr.report.style import BLUE, INK, PALE, RED, WIDTH, log_ticks, new_figure, ratio_label, styled
+from prunecxr.report.wording import number, p_value
+
+AXES_OF_PAIRS = {
+    "log_freq_diff": "difference in log test frequency, |LogFreqDiff|",
+    "iou_fourth_root": "co-occurrence, IoU$^{1/4}$",
+}
+OVERLAPS = {0.1: ":", 0.5: "--", 0.9: "-"}
+
+
+def pairs(
+    pair_table: pd.DataFrame,
+    correlations: pd.DataFrame,
+    x: str,
+    definition: str,
+    ols: pd.DataFrame | None = None,
+    highlight: tuple[str, str] | None = None,
+) -> Figure:
+    """FCD of every pair of classes against ``log_freq_diff`` or ``iou_fourth_root`` (the paper's figure 4).
+
+    Against the difference in frequency, the fitted regression (equation 2) is drawn at a low, middle and high overlap
+    where ``ols`` holds it: the interaction, if there is one, is the difference in slope.
+    """
+    with styled():
+        figure, axes = new_figure()
+        table = pair_table.dropna(subset=[f"fcd_{definition}", f"{x}_{definition}"])
+        across, fcd = table[f"{x}_{definition}"], table[f"fcd_{definition}"]
+        axes.scatter(across, fcd, s=16, color=BLUE, alpha=0.55, linewidth=0, zorder=2)
+        if ols is not None and x == "log_freq_diff":
+            _fitted_lines(axes, table, ols[ols["definition"] == definition], definition)
+        axes.set_xlabel(AXES_OF_PAIRS[x], parse_math=True)
+        axes.set_ylabel(f"FCD (definition '{definition}')")
+        row = correlations[(correlations["definition"] == definition) & (correlations["x"] == x)].iloc[0]
+        axes.set_title(
+            f"ρ = {number(row.spearman_rho)} ({p_value(row.spearman_p)}), "
+            f"r = {number(row.pearson_r)} ({p_value(row.pearson_p)}), n = {row.n} pairs",
+            fontsize=8.5, loc="left", color="0.3",
+        )  # fmt: skip
+        marked = _marked(table, fcd, highlight)
+        if marked.any():
+            axes.scatter(across[marked], fcd[marked], s=40, facecolor="none", edgecolor=INK, linewidth=1.3, zorder=4)
+            names = [f"{a} &\n{b}" for a, b in table.loc[marked, ["class_a", "class_b"]].itertuples(index=False)]
+            label_points(axes, across[marked], fcd[marked], names, size=7.5)
+    return figure
+
+
+def pie_ratios(table: pd.DataFrame, group: str) -> Figure:
+    """Share in PIEs relative to other images, with patient-bootstrap intervals (figure 5); ``class`` or ``diseases``."""
+    with styled():
+        rows = table[table["group"] == group]
+        if group == "class":
+            rows = rows.iloc[np.argsort(rows["pie_count"] + rows["non_pie_count"], kind="stable")]
+        else:
+            rows = rows.iloc[::-1]
+        figure, axes = new_figure(height=1.1 + 0.21 * len(rows))
+        low, high = _ratio_limits(rows)
+        axes.set_xscale("log")
+        axes.set_xlim(low, high)
+        for y, row in enumerate(rows.itertuples()):
+            _ratio_bar(axes, y, row, low, high)
+        axes.axvline(1, color=INK, linewidth=1.2, linestyle=":")
+        counted = rows["pie_count"] + rows["non_pie_count"]
+        axes.set_yticks(range(len(rows)), [f"{value} ({n:,})" for value, n in zip(rows["value"], counted, strict=True)])
+        axes.set_ylim(-0.7, len(rows) - 0.3)
+        axes.grid(visible=False, axis="y")
+        log_ticks(axes.xaxis, low, high, FuncFormatter(ratio_label))
+        axes.set_xlabel("share in PIEs / share in other images (log scale)")
+        axes.set_ylabel("class (test images)" if group == "class" else "diseases (test images)")
+    return figure
+
+
+def gallery(items: Sequence[GalleryItem], columns: int = 4) -> Figure:
+    """The PIEs that can be shown, with their labels and what either population puts first."""
+    with styled():
+        shown = [item for item in items if item.image is not None]
+        rows = math.ceil(len(shown) / columns)
+        figure = Figure(figsize=(1.7 * columns, 0.3 + 2.5 * max(rows, 1)), layout="constrained")
+        for i, item in enumerate(shown):
+            axes = figure.add_subplot(rows, columns, i + 1)
+            axes.imshow(item.image, cmap="gray", vmin=0, vmax=255)  # type: ignore[arg-type]
+            axes.set_axis_off()
+            first = [f"{who}: {name[:20]} {p:.2f}" for who, ((name, p), *_) in (("dense", item.dense), ("pruned", item.pruned))]
+            labels = ", ".join(item.labels) or "no label"
+            axes.set_title("\n".join([labels[:26], *first]), fontsize=6, loc="left")
+        if not shown:
+            figure.text(0.5, 0.5, "no images available", ha="center", color="0.4")
+    return figure
+
+
+def _fitted_lines(axes: object, table: pd.DataFrame, fit: pd.DataFrame, definition: str) -> None:
+    beta = fit["coefficient"].to_numpy()
+    if not len(beta) or np.isnan(beta).any():
+        return
+    across = np.array([0, table[f"log_freq_diff_{definition}"].max()])
+    for quantile, line in OVERLAPS.items():
+        overlap = table[f"iou_fourth_root_{definition}"].quantile(quantile)
+        fitted = beta[0] + beta[1] * across + beta[2] * overlap + beta[3] * across * overlap
+        label = f"IoU$^{{1/4}}$ = {overlap:.2f} ({100 * quantile:.0f}th percentile)"
+        axes.plot(across, fitted, color=RED, linestyle=line, linewidth=1.4, label=label, zorder=3)  # type: ignore[attr-defined]
+    legend = axes.legend(title="regression at", frameon=False, fontsize=7.5, title_fontsize=7.5, loc="upper left")  # type: ignore[attr-defined]
+    for text in legend.get_texts():
+        text.set_parse_math(True)
+
+
+def _marked(table: pd.DataFrame, fcd: pd.Series, highlight: tuple[str, str] | None) -> pd.Series:
+    """The highlighted pair, or the most dissimilar one where none is named."""
+    if highlight:
+        return table["class_a"].isin(highlight) & table["class_b"].isin(highlight)
+    return fcd == fcd.max()
+
+
+def _ratio_limits(rows: pd.DataFrame) -> tuple[float, float]:
+    """Limits of the log axis: every finite ratio and its interval, but no further than 50 times around 1."""
+    values = rows[["ratio", "low", "high"]].to_numpy(np.float64).ravel()
+    values = values[np.isfinite(values) & (values > 0)]
+    low, high = min(values.min(initial=0.5), 0.5), max(values.max(initial=2.0), 2.0)
+    return max(low / 1.3, 0.02), min(high * 1.3, 50.0)
+
+
+def _ratio_bar(axes: object, y: int, row: object, low: float, high: float) -> None:
+    """A bar from 1 to the ratio, its interval, and words where a log axis has no place for it."""
+    ratio, ends = row.ratio, np.clip([row.low, row.high], low, high)  # type: ignore[attr-defined]
+    text = {"ha": "left", "va": "center", "fontsize": 7.5, "color": "0.35"}
+    if np.isnan(ratio):
+        axes.text(1.05, y, "no such image", **text)  # type: ignore[attr-defined]
+        return
+    if ratio == 0 or np.isinf(ratio):
+        axes.text(1.05, y, "not in PIEs" if ratio == 0 else "only in PIEs", **text)  # type: ignore[attr-defined]
+        return
+    clear = row.low > 1 or row.high < 1  # type: ignore[attr-defined]
+    axes.barh(y, ratio - 1, left=1, height=0.62, color=BLUE if clear else PALE, zorder=2)  # type: ignore[attr-defined]
+    axes.hlines(y, *ends, color=INK, linewidth=1.1, zorder=3)  # type: ignore[attr-defined]
+    axes.plot([ratio], [y], marker="o", markersize=3.5, color=INK, zorder=4)  # type: ignore[attr-defined]

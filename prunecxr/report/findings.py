@@ -1,0 +1,123 @@
+"""What a report is made of: tables, warnings, the gallery, and where it all comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class GalleryItem:
+    """One PIE to be looked at.
+
+    Attributes:
+        id: image id.
+        subject_id: patient.
+        agreement: of the dense and pruned populations on this image.
+        labels: names of its positive classes.
+        dense: (class, mean probability) of the classes that the dense population puts first, most probable first.
+        pruned: the same of the pruned population.
+        image: gray pixels, shape (height, width), uint8; None where it cannot be shown.
+        note: why there is no image.
+    """
+
+    id: str
+    subject_id: str
+    agreement: float
+    labels: tuple[str, ...]
+    dense: tuple[tuple[str, float], ...]
+    pruned: tuple[tuple[str, float], ...]
+    image: np.ndarray | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything that the page shows.
+
+    Attributes:
+        study: name of the study.
+        tables: as from :func:`prunecxr.analysis.study.analyse`, by name; a table that is absent leaves out its part
+            of the report.
+        warnings: sentences about what is missing or undefined.
+        gallery: PIEs, lowest agreement first.
+        gallery_note: why the gallery is empty or without images.
+        provenance: label -> text, in order: dataset, method, seeds, versions, run ids ...
+        definition: of pairs that the sentences and figures use, ``paper`` or ``published``.
+        alpha: level of the significance tests.
+        pie_sparsity: sparsity of the pruned population that PIEs come from.
+        measure: of agreement.
+        highlight: a pair of classes to be marked in the figures of pairs.
+    """
+
+    study: str
+    tables: Mapping[str, pd.DataFrame]
+    warnings: Sequence[str] = ()
+    gallery: Sequence[GalleryItem] = ()
+    gallery_note: str = ""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    definition: str = "paper"
+    alpha: float = 0.05
+    pie_sparsity: float = 0.9
+    measure: str = "spearman"
+    highlight: tuple[str, str] | None = None
+
+
+def gallery(
+    pie_table: pd.DataFrame,
+    labels: pd.DataFrame,
+    dense: np.ndarray,
+    pruned: np.ndarray,
+    read: Callable[[str], np.ndarray] | None = None,
+    count: int = 12,
+    top: int = 3,
+) -> list[GalleryItem]:
+    """The PIEs on which the two populations agree least.
+
+    Args:
+        pie_table: as from :func:`prunecxr.analysis.exemplars.pies`.
+        labels: ``id``, ``subject_id``, then one 0/1 column a class.
+        dense: mean probabilities at sparsity 0, shape (n_images, n_classes), in the order of ``labels``.
+        pruned: the same at the PIE sparsity.
+        read: image id -> gray pixels (height, width) uint8; None where no images are at hand. What it raises is
+            shown in place of the image.
+        count: number of images, at most.
+        top: number of classes shown of either population.
+    """
+    names = [column for column in labels.columns if column not in ("id", "subject_id")]
+    position = {image_id: i for i, image_id in enumerate(labels["id"])}
+    items = []
+    for row in pie_table[pie_table["is_pie"]].head(count)[["id", "subject_id", "agreement"]].itertuples(index=False):
+        i = position[row.id]
+        image, note = _read(read, row.id)
+        positive = labels[names].iloc[i].to_numpy()
+        items.append(
+            GalleryItem(
+                id=str(row.id),
+                subject_id=str(row.subject_id),
+                agreement=float(row.agreement),
+                labels=tuple(name for name, one in zip(names, positive, strict=True) if one),
+                dense=_most_probable(names, dense[i], top),
+                pruned=_most_probable(names, pruned[i], top),
+                image=image,
+                note=note,
+            )
+        )
+    return items
+
+
+def _read(read: Callable[[str], np.ndarray] | None, image_id: str) -> tuple[np.ndarray | None, str]:
+    if read is None:
+        return None, "image not available here"
+    try:
+        return read(image_id), ""
+    except (OSError, ValueError, KeyError, LookupError) as error:
+        return None, f"image could not be read: {error}"
+
+
+def _most_probable(names: Sequence[str], probabilities: np.ndarray, top: int) -> tuple[tuple[str, float], ...]:
+    order = np.argsort(-probabilities, kind="stable")[:top]
+    return tuple((names[c], float(probabilities[c])) for c in order)

@@ -1,0 +1,97 @@
+"""Places text in figures so that it does not overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+DIRECTIONS = np.array([(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1)])
+DISTANCES = (7, 14, 24, 36)
+CLOSE = 14
+
+
+def label_points(axes: Axes, x: Sequence[float], y: Sequence[float], names: Sequence[str], size: float = 8) -> None:
+    """Writes a name beside each point, where it covers no other name and no point.
+
+    Greedy: every name in turn takes the free place nearest to its point, or the least crowded; a thin line leads to
+    a name that had to move away.
+
+    Args:
+        axes: with its limits and scales set; the layout of its figure is fixed by this call.
+        x: data coordinates of the points, shape (n,).
+        y: the same.
+        names: texts, length n.
+        size: of the font, in points.
+    """
+    figure = axes.figure
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[arg-type]
+    figure.draw_without_rendering()  # type: ignore[union-attr]
+    figure.set_layout_engine("none")  # type: ignore[union-attr]
+    scale = figure.dpi / 72
+    points = axes.transData.transform(np.column_stack([np.asarray(x, float), np.asarray(y, float)]))
+    frame = axes.get_window_extent(renderer)
+    bounds = np.array([frame.x0, frame.y0, frame.x1, frame.y1])
+    taken = np.column_stack([points - 4 * scale, points + 4 * scale])
+    inverse = axes.transData.inverted()
+    for name, point in zip(names, points, strict=True):
+        text = axes.text(0, 0, name, fontsize=size, ha="center", va="center", color="0.15", zorder=5)
+        extent = text.get_window_extent(renderer)
+        box, distance = _place(point, extent.width, extent.height, taken, bounds, scale)
+        taken = np.vstack([taken, box])
+        centre = (box[:2] + box[2:]) / 2
+        text.set_position(tuple(inverse.transform(centre)))
+        if distance > CLOSE:
+            end = np.clip(point, box[:2], box[2:])
+            line = inverse.transform(np.vstack([point, end]))
+            axes.plot(*line.T, color="0.6", linewidth=0.6, zorder=1, scalex=False, scaley=False)
+
+
+def spread(positions: Sequence[float], gap: float) -> np.ndarray:
+    """Positions moved apart to at least ``gap``, in the same order, around where they were; shape (n,)."""
+    order = np.argsort(positions, kind="stable")
+    wanted = np.asarray(positions, float)[order] - gap * np.arange(len(positions))
+    # Pool adjacent violators: the closest non-decreasing sequence.
+    blocks: list[tuple[float, int]] = []
+    for value in wanted:
+        blocks.append((value, 1))
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (a, n), (b, m) = blocks[-2:]
+            blocks[-2:] = [((a * n + b * m) / (n + m), n + m)]
+    placed = np.concatenate([np.full(n, value) for value, n in blocks]) if blocks else np.zeros(0)
+    result = np.empty(len(positions))
+    result[order] = placed + gap * np.arange(len(positions))
+    return result
+
+
+def _place(
+    point: np.ndarray, width: float, height: float, taken: np.ndarray, bounds: np.ndarray, scale: float
+) -> tuple[np.ndarray, float]:
+    """The best box (x0, y0, x1, y1) for a text of this size near ``point``, and its distance in points."""
+    candidates = [
+        (_box(point, direction, distance * scale, width, height), distance)
+        for distance in DISTANCES
+        for direction in DIRECTIONS
+    ]
+    costs = [_overlap(box, taken) + 20 * _outside(box, bounds) + distance * scale * height / 8 for box, distance in candidates]
+    return candidates[int(np.argmin(costs))]
+
+
+def _box(point: np.ndarray, direction: np.ndarray, distance: float, width: float, height: float) -> np.ndarray:
+    half = np.array([width, height]) / 2
+    centre = point + direction * (half + distance / (np.sqrt(2) if direction.all() else 1))
+    return np.concatenate([centre - half, centre + half])
+
+
+def _overlap(box: np.ndarray, taken: np.ndarray) -> float:
+    """Area that ``box`` shares with the boxes in ``taken``, weighed so that any overlap costs more than distance."""
+    sides = np.minimum(box[2:], taken[:, 2:]) - np.maximum(box[:2], taken[:, :2])
+    return float(10 * sides.clip(min=0).prod(axis=1).sum())
+
+
+def _outside(box: np.ndarray, bounds: np.ndarray) -> float:
+    """Area of ``box`` that lies outside the axes."""
+    inside = (np.minimum(box[2:], bounds[2:]) - np.maximum(box[:2], bounds[:2])).clip(min=0).prod()
+    return float((box[2:] - box[:2]).prod() - inside)
