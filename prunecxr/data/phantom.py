@@ -22,10 +22,9 @@ from PIL import Image, ImageDraw
 from scipy.special import ndtr, ndtri
 
 from prunecxr.data.labels import LabelTable
-from prunecxr.data.phantom_signs import (
-    ANATOMY,
+from prunecxr.data.phantom_signs import ANATOMY, MARKS
+from prunecxr.data.phantom_thorax import (
     CHOICES,
-    MARKS,
     Canvas,
     Choices,
     Thorax,
@@ -218,7 +217,7 @@ def draw_radiograph(image_id: str, subject: str, signs: np.ndarray, size: int, s
         if name in ANATOMY:
             ANATOMY[name](thorax, Choices(numbers))
     draw_thorax(canvas, thorax)
-    canvas.gray += smooth_field(rng.normal(0, 0.02, (9, 9)), size)
+    canvas.gray += smooth_field(rng.normal(0, 0.015, (9, 9)), size)
     for name, draw in MARKS.items():
         if name in shown:
             draw(canvas, thorax, Choices(shown[name]))
@@ -240,7 +239,7 @@ def _breathe(thorax: Thorax, choices: Choices) -> None:
     lift = choices.between(-0.03, 0.03)
     thorax.dome = [y + lift for y in thorax.dome]
     if choices.chance(0.4):
-        thorax.heart_width *= 1.08
+        thorax.heart_width *= 1.05
 
 
 def _add_devices(canvas: Canvas, choices: Choices) -> None:
@@ -263,7 +262,7 @@ def _add_devices(canvas: Canvas, choices: Choices) -> None:
 def _develop(gray: np.ndarray, choices: Choices, rng: np.random.Generator) -> np.ndarray:
     """Exposure, quantum noise and 8-bit rounding."""
     gamma, gain, offset = choices.between(0.85, 1.2), choices.between(0.9, 1.1), choices.between(-0.03, 0.03)
-    noise = rng.standard_normal(gray.shape, dtype=np.float32) * np.float32(choices.between(0.01, 0.03))
+    noise = rng.standard_normal(gray.shape, dtype=np.float32) * np.float32(choices.between(0.008, 0.024))
     exposed = np.clip(gray, 0, 1) ** np.float32(gamma) * np.float32(gain) + np.float32(offset) + noise
     return np.rint(np.clip(exposed, 0, 1) * np.float32(255)).astype(np.uint8)
 
