@@ -313,7 +313,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse_arguments(
-    description: str, own: dict[str, str], argv: Sequence[str] | None = None, config_options: bool = True
+    description: str | None,
+    own: dict[str, str],
+    argv: Sequence[str] | None = None,
+    *,
+    config_options: bool = True,
+    leave_out: Sequence[str] = (),
 ) -> dict[str, str]:
     """Read a command line whose options are texts; options that were not given come back empty.
 
@@ -322,13 +327,14 @@ def parse_arguments(
         own: options of this entry point alone, name -> help text.
         argv: the arguments; default those of the process.
         config_options: whether the options of `Config` are admitted, too.
+        leave_out: those of them that are not.
     Raises:
         UserError: an option that does not exist (with the closest that does), or one without its value.
     """
     parser = _Parser(description=description, allow_abbrev=False)
     known = dict(own)
     if config_options:
-        known |= {name: text for name, (_, text) in options().items() if name not in own}
+        known |= {name: text for name, (_, text) in options().items() if name not in {*own, *leave_out}}
     for name, text in known.items():
         parser.add_argument(f"--{name}", default="", metavar="VALUE", help=text.replace("%", "%%"))
     arguments, unknown = parser.parse_known_args(_joined(sys.argv[1:] if argv is None else argv))

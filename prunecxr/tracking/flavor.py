@@ -73,9 +73,13 @@ def signature(classes: tuple[str, ...]) -> ModelSignature:
 
 def _load_pyfunc(path: str) -> Predictor:
     """What MLflow calls with the model's data folder."""
-    settings = json.loads((Path(path) / SETTINGS).read_text(encoding="utf-8"))
-    settings["classes"] = tuple(settings["classes"])
-    return Predictor(mlflow.pytorch._load_model(path), Settings(**settings))
+    return Predictor(mlflow.pytorch._load_model(path), read_settings(Path(path) / SETTINGS))
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings in a model's data folder."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return Settings(**{**content, "classes": tuple(content["classes"])})
 
 
 class Predictor:

@@ -7,13 +7,15 @@ import re
 KIND = "prunecxr.kind"
 STUDY = "prunecxr.study"
 KEY = "prunecxr.key"
-POPULATION = "prunecxr.population"  # key without the seed: runs that belong in one population
+POPULATION = "prunecxr.population"  # what the variants of one population share
+TRAINING = "prunecxr.training"  # key of a seed run without its seed
 DATASET = "prunecxr.dataset"
 ARCHITECTURE = "prunecxr.architecture"
 SEED = "prunecxr.seed"
 METHOD = "prunecxr.method"
 SPARSITY = "prunecxr.sparsity"
 TEST_SPLIT = "prunecxr.test_split"  # fingerprint of the test split that a variant was evaluated on
+MODEL = "prunecxr.model"  # URI of the model that was logged with a run
 FOUND = "prunecxr.found"  # on an invocation that found its work done: the run that holds it
 PARENT = "mlflow.parentRunId"
 RUN_NAME = "mlflow.runName"
@@ -24,6 +26,7 @@ REALISED_SPARSITY = "realised_sparsity"
 NONZERO_WEIGHTS = "nonzero_weights"
 
 PREDICTIONS = "predictions.parquet"
+SCORES = "scores.csv"
 VARIANT_RECIPE = "recipe.json"
 RECIPE = "recipe.yaml"
 ENVIRONMENT = "environment.txt"

@@ -89,7 +89,7 @@ def read_population(
     """The population of a study that was added to last, or the one of that key.
 
     Args:
-        method: pruning method; the dense variants serve every method.
+        method: pruning method.
         key: population key; None takes the newest and warns of others.
         seeds, sparsities: what the study asked for, besides what is found: absent variants of the grid are reported.
     Raises:
@@ -110,7 +110,7 @@ def read_population(
         noticed = fetch(store, seed_run, names.data_warnings(split), Path(folder)).read_text(encoding="utf-8")
     scores = _scores(table, by_id, counts, seeds, sparsities)
     present = set(zip(table["seed"], table["sparsity"], strict=True))
-    grid = [(int(s), float(k)) for s in scores["seed"].values for k in scores["sparsity"].values]
+    grid = [(int(s), float(k)) for s in scores["seed"].to_numpy() for k in scores["sparsity"].to_numpy()]
     missing = tuple(cell for cell in grid if cell not in present)
     return Population(
         study=study,
@@ -132,8 +132,7 @@ def _choose(found: list[Run], study: str, method: str, key: str | None) -> tuple
     if method not in methods:
         listed = f"there are variants of {', '.join(methods)}" if methods else "there are no finished variants"
         raise UserError(f"study {study!r} has no variants pruned by {method!r}; {listed}")
-    # A dense variant is the same under every method, so it is stored once and serves them all.
-    usable = [run for run in found if _tag(run, names.METHOD) == method or float(_tag(run, names.SPARSITY)) == 0]
+    usable = [run for run in found if _tag(run, names.METHOD) == method]
     keys = list(dict.fromkeys(_tag(run, names.POPULATION) for run in usable))
     if key is not None and key not in keys:
         raise UserError(f"study {study!r} has no variants of population {key}; there are {', '.join(keys)}")
@@ -141,7 +140,7 @@ def _choose(found: list[Run], study: str, method: str, key: str | None) -> tuple
     chosen = [run for run in usable if _tag(run, names.POPULATION) == key]
     others = {other: sum(_tag(run, names.POPULATION) == other for run in usable) for other in keys if other != key}
     warnings = [
-        f"{n} variant(s) of this study come from another recipe, data or precision (population {other}) and are left out"
+        f"{n} variant(s) of this study have another recipe, data or precision (population {other}) and are left out"
         for other, n in others.items()
     ]
     return chosen, warnings
@@ -215,7 +214,7 @@ def mean_predictions(store: Store, population: Population, sparsity: float) -> n
     Raises:
         EnvironmentFault: a prediction file is missing or does not hold the images of the test split.
     """
-    classes = [str(name) for name in population.scores["class"].values]
+    classes = [str(name) for name in population.scores["class"].to_numpy()]
     chosen = population.variants[np.isclose(population.variants["sparsity"], sparsity)]
     total = np.zeros((len(population.labels), len(classes)))
     for run_id in chosen["run_id"]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import mlflow.artifacts
 import mlflow.pytorch
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -11,20 +14,18 @@ from mlflow.models import Model
 from torch import nn
 
 from prunecxr.errors import UserError
-from prunecxr.tracking import flavor
+from prunecxr.tracking import flavor, names
 from prunecxr.tracking.flavor import Settings
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 
-DENSE_MODEL = "prunecxr.model"  # tag on a run: URI of the model logged with it
-
 
 def log_model(run: TrackedRun, model: nn.Module, settings: Settings, name: str) -> str:
     """Store the network, packed, with a run; its URI is returned and noted on the run. A stored one is found."""
-    if DENSE_MODEL in run.tags:
-        return run.tags[DENSE_MODEL]
+    if names.MODEL in run.tags:
+        return run.tags[names.MODEL]
     info = Model.log(artifact_path=None, flavor=flavor, run_id=run.id, name=name, model=model, settings=settings)
-    run.log(tags={DENSE_MODEL: info.model_uri})
+    run.log(tags={names.MODEL: info.model_uri})
     return str(info.model_uri)
 
 
@@ -45,6 +46,9 @@ def register(run: TrackedRun, uri: str, model_name: str, alias: str, tags: Mappi
         version = client.create_model_version(
             model_name, uri, run_id=run.id, tags=dict(tags), model_id=uri.removeprefix("models:/")
         )
+    for tag, value in tags.items():
+        if version.tags.get(tag) != value:
+            client.set_model_version_tag(model_name, version.version, tag, value)
     if alias not in version.aliases:
         client.set_registered_model_alias(model_name, alias, version.version)
     return f"models:/{model_name}/{version.version}"
@@ -54,6 +58,15 @@ def find_version(store: Store, model_name: str, run_id: str) -> ModelVersion | N
     """The registered version that came from a run, or None."""
     found = store.client.search_model_versions(f"name = '{model_name}' and run_id = '{run_id}'")
     return store.client.get_model_version(model_name, found[0].version) if found else None
+
+
+def tag_version(run: TrackedRun, model_name: str, tags: Mapping[str, str]) -> None:
+    """Add tags to the version that came from a run, if there is one."""
+    version = find_version(run.store, model_name, run.id)
+    if version is None:
+        return
+    for tag, value in tags.items():
+        run.store.client.set_model_version_tag(model_name, version.version, tag, value)
 
 
 def load_network(uri: str) -> nn.Module:
@@ -66,6 +79,13 @@ def load_network(uri: str) -> nn.Module:
         return mlflow.pytorch.load_model(uri, map_location="cpu")
     except MlflowException as error:
         raise UserError(f"model {uri} cannot be loaded: {str(error).splitlines()[0]}") from None
+
+
+def load_settings(uri: str) -> Settings:
+    """What the model behind a URI knows of its classes and preprocessing."""
+    with TemporaryDirectory(prefix="prunecxr-") as folder:
+        local = Path(mlflow.artifacts.download_artifacts(f"{uri}/data/{flavor.SETTINGS}", dst_path=folder))
+        return flavor.read_settings(local)
 
 
 def run_of_model(store: Store, uri: str) -> str:
@@ -91,7 +111,7 @@ def run_of_model(store: Store, uri: str) -> str:
 
 
 def model_link(store: Store, model_name: str, alias: str, run_id: str) -> str:
-    """How to load the version of a run: by alias where that points to it, else by its number."""
+    """How to load the version that came from a run: by alias if it has that, else by number; empty without one."""
     version = find_version(store, model_name, run_id)
     if version is None:
         return ""

@@ -16,6 +16,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from mlflow.utils.file_utils import local_file_uri_to_path
 
 from prunecxr.errors import EnvironmentFault
 from prunecxr.tracking import names
@@ -42,6 +43,20 @@ class Store:
     @property
     def experiment_name(self) -> str:
         return str(self.client.get_experiment(self.experiment_id).name)
+
+    def artifact_location(self, run_id: str, artifact: str) -> str:
+        """Where a user finds an artifact: its file in a local store, else the command that fetches it."""
+        uri = self.client.get_run(run_id).info.artifact_uri
+        if uri.startswith(("file:", "/", ".")):
+            return str(Path(local_file_uri_to_path(uri)).resolve() / artifact)
+        return f"mlflow artifacts download --run-id {run_id} --artifact-path {artifact}"
+
+    def ui_hint(self) -> str:
+        """How to open the experiment's runs as charts."""
+        page = f"/#/experiments/{self.experiment_id}/runs?workflowType=machine_learning&compareRunsMode=CHART"
+        if self.uri.startswith("http"):
+            return self.uri.rstrip("/") + page
+        return f"mlflow ui --backend-store-uri {self.uri}  then open  http://127.0.0.1:5000{page}"
 
     def in_experiment(self, experiment_id: str) -> Store:
         """The same store, working in another experiment; the command's own run stays where it is."""

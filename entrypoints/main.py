@@ -1,0 +1,18 @@
+"""A whole study: train, prune, evaluate, analyse, report. The main job."""
+
+from prunecxr import cli
+from prunecxr.config import parse_arguments
+from prunecxr.pipeline.options import DEFAULT_RECIPE, configure
+
+
+def command() -> None:
+    given = parse_arguments(__doc__, {"recipe": f"YAML file with options; default {DEFAULT_RECIPE.name}"})
+    config = configure(given)
+    from prunecxr.pipeline.study import run_study  # torch and mlflow load only once the options are known to be good
+    from prunecxr.tracking.store import open_store
+
+    run_study(open_store(), config)
+
+
+if __name__ == "__main__":
+    cli.run(command)

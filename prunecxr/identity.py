@@ -1,0 +1,52 @@
+"""The identity of work: a hash of what determines its result. Finished work of an identity is found, not redone.
+
+A golden test freezes these hashes. Options that keep their default do not enter, so new options leave old studies
+found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from prunecxr.config import TrainingOptions
+
+# Raised when the code starts to compute something else from the same options.
+VERSION = 1
+
+
+def digest(parts: Mapping[str, Any]) -> str:
+    """16 hexadecimal digits that follow from the parts, whatever their order."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def training_key(train: str, val: str, options: TrainingOptions, weights: str, precision: str) -> str:
+    """What all seeds of a population share.
+
+    Args:
+        train, val: content fingerprints of the splits (pixels, ids, labels).
+        weights: identity of the initial weights.
+        precision: the one that training ran in.
+    """
+    chosen = options.model_dump(mode="json", exclude_defaults=True, exclude={"weights"})
+    return digest(
+        {"version": VERSION, "train": train, "val": val, "training": chosen, "weights": weights, "precision": precision}
+    )
+
+
+def seed_key(training: str, seed: int) -> str:
+    """One trained network."""
+    return digest({"training": training, "seed": seed})
+
+
+def population_key(training: str, test: str, precision: str) -> str:
+    """All variants that may be compared: trained alike, evaluated alike on one test split."""
+    return digest({"training": training, "test": test, "precision": precision})
+
+
+def variant_key(population: str, seed: int, method: str, sparsity: float) -> str:
+    """One pruned network and its evaluation."""
+    return digest({"population": population, "seed": seed, "method": method, "sparsity": f"{sparsity:.6f}"})

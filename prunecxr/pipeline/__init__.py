@@ -1,0 +1,1 @@
+"""Pipeline: the composers. Only they join the stages."""

@@ -1,0 +1,167 @@
+"""One analysis: tracking -> analysis -> report -> tracking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from prunecxr import __version__, identity
+from prunecxr.analysis import study as whole
+from prunecxr.analysis.exemplars import nearest_sparsity
+from prunecxr.config import AnalysisOptions
+from prunecxr.errors import UserError
+from prunecxr.report.figures import figures
+from prunecxr.report.findings import Findings, gallery
+from prunecxr.report.page import render
+from prunecxr.tracking import names, query, runs
+from prunecxr.tracking.query import Population
+from prunecxr.tracking.runs import TrackedRun
+from prunecxr.tracking.store import Store
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An analysis run and what it says.
+
+    Attributes:
+        population: what was analysed.
+        added: whether it was computed now (an analysis of the same variants and options is found).
+    """
+
+    run: TrackedRun
+    population: Population
+    added: bool
+
+
+def analyse_study(
+    store: Store,
+    study: str,
+    method: str,
+    options: AnalysisOptions,
+    *,
+    population_key: str | None = None,
+    seeds: Iterable[int] = (),
+    sparsities: Iterable[float] = (),
+    read_image: Callable[[str], np.ndarray] | None = None,
+    gallery_note: str = "",
+    adopt: bool = False,
+) -> Outcome:
+    """Analyse a study's variants and log tables, figures and the report as an analysis run.
+
+    Args:
+        population_key: which population of the study; None takes the newest.
+        seeds, sparsities: what the study asked for; what of it is absent is reported as missing.
+        read_image: test image id -> gray pixels, for the gallery.
+        gallery_note: why there are no images, if so.
+        adopt: whether the run that `mlflow run` made becomes the analysis run.
+    Raises:
+        UserError: nothing to analyse.
+    """
+    population = query.read_population(store, study, method, population_key, seeds, sparsities)
+    pruned_at, notes = _pie_sparsity(population, options)
+    key = identity.digest(
+        {
+            "variants": sorted(population.variants["run_id"]),
+            "missing": [[seed, f"{k:.6f}"] for seed, k in population.missing],
+            "options": options.model_dump(mode="json"),
+            "images": read_image is not None,
+            "prunecxr": __version__,
+        }
+    )
+    parent = runs.find(store, "study", {names.STUDY: study})
+    run = runs.find_or_create(
+        store,
+        "analysis",
+        {names.KEY: key, names.STUDY: study},
+        name=f"analysis of {method}",
+        parent=parent.id if parent else None,
+        tags={names.METHOD: method, names.POPULATION: population.key},
+        adopt=adopt,
+    )
+    if run.finished:
+        return Outcome(run, population, added=False)
+    with runs.ending(run):
+        run.resume()
+        dense = query.mean_predictions(store, population, 0.0)
+        pruned = query.mean_predictions(store, population, pruned_at)
+        analysis = whole.analyse(population.scores, population.labels, dense, pruned, _options(options, pruned_at))
+        pictures = gallery(analysis.tables["pies"], population.labels, dense, pruned, read_image)
+        findings = Findings(
+            study=study,
+            tables=analysis.tables,
+            warnings=[*population.warnings, *notes, *analysis.warnings],
+            gallery=pictures,
+            gallery_note=gallery_note,
+            provenance=_provenance(store, population, run, options),
+            definition="published" if options.definition == "published" else "paper",
+            alpha=options.alpha,
+            pie_sparsity=pruned_at,
+        )
+        _log(run, findings, options)
+    return Outcome(run, population, added=True)
+
+
+def _pie_sparsity(population: Population, options: AnalysisOptions) -> tuple[float, list[str]]:
+    """The sparsity of the PIEs: the one asked for, or the nearest there is, which is then stated."""
+    present = population.variants["sparsity"]
+    if 0.0 not in set(present):
+        raise UserError(f"study {population.study!r} has no dense variants (sparsity 0): nothing to compare with")
+    pruned = sorted({k for k in present if k > 0})
+    if not pruned:
+        raise UserError(f"study {population.study!r} has dense variants only; prune some with -e prune")
+    nearest = nearest_sparsity(pruned, options.pie_sparsity)
+    if np.isclose(nearest, options.pie_sparsity):
+        return nearest, []
+    return nearest, [
+        f"No variants at pie_sparsity {options.pie_sparsity:g}: PIEs are those of {nearest:g}, the nearest."
+    ]
+
+
+def _options(options: AnalysisOptions, pruned_at: float) -> whole.Options:
+    return whole.Options(
+        alpha=options.alpha,
+        definition=options.definition,
+        pie_sparsity=pruned_at,
+        pie_fraction=options.pie_fraction,
+        resamples=options.bootstrap,
+    )
+
+
+def _provenance(store: Store, population: Population, run: TrackedRun, options: AnalysisOptions) -> dict[str, str]:
+    scores = population.scores
+    seeds, sparsities = scores["seed"].to_numpy(), scores["sparsity"].to_numpy()
+    return {
+        "Data set": population.dataset,
+        "Architecture": population.architecture,
+        "Pruning method": population.method,
+        "Seeds": f"{len(seeds)}: {', '.join(map(str, seeds))}",
+        "Sparsities": f"{len(sparsities)}: {', '.join(f'{k:g}' for k in sparsities)}",
+        "Training images": f"{scores.attrs['n_train']:,}",
+        "Test images": f"{scores.attrs['n_test']:,} of {population.labels['subject_id'].nunique():,} patients",
+        "Definition": options.definition,
+        "Population": population.key,
+        "Experiment": f"{store.experiment_name} ({store.experiment_id})",
+        "Analysis run": run.id,
+        "prunecxr": __version__,
+    }
+
+
+def _log(run: TrackedRun, findings: Findings, options: AnalysisOptions) -> None:
+    """Tables, figures and the page, and the numbers that one compares analyses by."""
+    with run.files() as folder:
+        (folder / "tables").mkdir()
+        (folder / "figures").mkdir()
+        for name, table in findings.tables.items():
+            table.to_csv(folder / "tables" / f"{name}.csv", index=False)
+        for name, images in figures(findings).items():
+            for suffix, content in images.items():
+                (folder / "figures" / f"{name}.{suffix}").write_bytes(content)
+        (folder / names.REPORT).write_text(render(findings), encoding="utf-8")
+    run.log(metrics=_headline(findings.tables), params={f"cfg/{k}": str(v) for k, v in options.model_dump().items()})
+
+
+def _headline(tables: dict[str, pd.DataFrame] | object) -> dict[str, float]:
+    return {}

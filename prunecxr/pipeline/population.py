@@ -1,0 +1,357 @@
+"""One seed: data -> training -> compression -> evaluation -> tracking. Train it, sweep it, register it."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from filelock import FileLock
+from torch import nn
+
+from prunecxr import __version__, identity
+from prunecxr.compression.criteria import find_criterion
+from prunecxr.compression.masks import apply_masks, nonzero_weights, split_method
+from prunecxr.config import Config, flatten, to_recipe
+from prunecxr.errors import UserError
+from prunecxr.evaluation.metrics import class_scores, mean_scores
+from prunecxr.evaluation.predict import predict_logits, probabilities
+from prunecxr.hardware import resolve_device, resolve_precision
+from prunecxr.models import build_model, check_architecture, prunable_weights, weights_identity
+from prunecxr.pipeline.material import SPLITS, Material
+from prunecxr.pipeline.registration import (
+    link_of,
+    masks_of,
+    model_name_of,
+    pruning_seed,
+    register_dense,
+    register_variant,
+)
+from prunecxr.progress import progress
+from prunecxr.tracking import names, registry, runs
+from prunecxr.tracking.registry import Settings
+from prunecxr.tracking.runs import TrackedRun
+from prunecxr.tracking.store import Store
+from prunecxr.training import Compute, Epoch, Images, fit, monitored
+
+PACKAGES = ("torch", "torchvision", "mlflow", "numpy", "pandas", "scikit-learn", "scipy", "pillow")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What pruning one seed came to.
+
+    Attributes:
+        added, found: how many variants were evaluated now, and how many before.
+        models: URIs of the registered models, by sparsity.
+    """
+
+    added: int
+    found: int
+    models: dict[float, str]
+
+
+def check_names(config: Config) -> None:
+    """Raise a UserError for an unknown architecture, weight set, criterion or scope, before any work is done."""
+    check_architecture(config.training.architecture)
+    weights_identity(config.training.architecture, config.training.weights)
+    criterion, _ = split_method(config.compression.method)
+    find_criterion(criterion)
+
+
+def compute_of(config: Config) -> Compute:
+    """Device and precision, asked of the hardware where the options say `auto`."""
+    chosen = config.execution
+    device = resolve_device(chosen.device)
+    return Compute(device, resolve_precision(chosen.precision, device), chosen.channels_last, chosen.eval_batch_size)
+
+
+def training_key(config: Config, material: Material, compute: Compute) -> str:
+    weights = weights_identity(config.training.architecture, config.training.weights)
+    prints = material.fingerprints
+    return identity.training_key(prints["train"], prints["val"], config.training, weights, compute.precision)
+
+
+def population_key(config: Config, material: Material, compute: Compute) -> str:
+    """Key of the population that this configuration trains and evaluates."""
+    return identity.population_key(
+        training_key(config, material, compute), material.fingerprints["test"], compute.precision
+    )
+
+
+@contextmanager
+def working_on(config: Config, key: str) -> Iterator[None]:
+    """One process of this machine at a time works on one key; the others wait, then find the work done."""
+    folder = config.execution.workdir / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{key}.lock"):
+        yield
+
+
+def train_seed(
+    store: Store, config: Config, material: Material, study_run: str, seed: int, *, adopt: bool = False
+) -> tuple[TrackedRun, bool]:
+    """Train and register one seed's network, or find it trained.
+
+    Args:
+        study_run: id of the parent run.
+        adopt: whether the run that `mlflow run` made becomes the seed run.
+    Returns:
+        the seed run, and whether it was trained now.
+    """
+    compute = compute_of(config)
+    training = training_key(config, material, compute)
+    key = identity.seed_key(training, seed)
+    architecture = config.training.architecture
+    with working_on(config, key):
+        run = runs.find_or_create(
+            store,
+            "seed",
+            {names.KEY: key, names.STUDY: config.study},
+            name=names.seed_run_name(seed),
+            parent=study_run,
+            tags={
+                names.TRAINING: training,
+                names.DATASET: material.dataset.name,
+                names.ARCHITECTURE: architecture,
+                names.SEED: str(seed),
+            },
+            adopt=adopt,
+        )
+        if names.MODEL in run.tags:
+            register_dense(run, config.study)
+            return run, False
+        with runs.ending(run):
+            run.resume()
+            _log_circumstances(run, config, material, compute, seed)
+            model = build_model(architecture, len(material.dataset.classes), config.training.weights, seed)
+            model = place(model, compute)
+            checkpoint = config.execution.workdir / "checkpoints" / f"{key}.pt"
+            history = fit(
+                model,
+                _images(material, "train"),
+                _images(material, "val"),
+                config.training,
+                compute,
+                seed=seed,
+                checkpoint=checkpoint,
+                on_epoch=_epoch_logger(run),
+                desc=f"seed {seed}: training",
+            )
+            best = max(history, key=lambda epoch: monitored(epoch, config.training.monitor))
+            run.log(metrics={"best_epoch": best.epoch, "train_seconds": sum(epoch.seconds for epoch in history)})
+            registry.log_model(run, model, settings_of(config, material), "dense")
+            register_dense(run, config.study)
+            checkpoint.unlink(missing_ok=True)
+    return run, True
+
+
+def sweep_seed(store: Store, config: Config, material: Material, seed_run: TrackedRun) -> Sweep:
+    """Prune the network of a seed run to every sparsity asked for, evaluate and log what is not there yet."""
+    compute = compute_of(config)
+    wanted = config.compression.sparsities
+    registered = {k for k in config.compression.register_sparsities if k in wanted and k > 0}
+    with working_on(config, f"{seed_run.tags[names.KEY]}-sweep"):
+        tags = {k: _variant_tags(config, material, compute, seed_run, k) for k in wanted}
+        there = _finished_variants(store, config.study, seed_run)
+        done = {k: there[tags[k][names.KEY]] for k in wanted if tags[k][names.KEY] in there}
+        models = {k: link for k in registered & set(done) if (link := link_of(done[k]))}
+        todo = [k for k in wanted if k not in done or k in registered - set(models)]
+        if todo:
+            _log_test_split(seed_run, material)
+            model = place(registry.load_network(seed_run.tags[names.MODEL]), compute)
+            settings = registry.load_settings(seed_run.tags[names.MODEL])
+            masks_at = masks_of(model, config.compression.method, int(seed_run.tags[names.SEED]))
+        with progress(len(todo), f"{seed_run.tags[names.RUN_NAME]}: pruning", "variant") as bar:
+            for k in todo:  # rising: masks are nested, so the network is pruned further and further
+                apply_masks(prunable_weights(model), masks_at(k))
+                run = done.get(k) or _evaluate(seed_run, config, material, compute, model, k, tags[k])
+                if k in registered:
+                    models[k] = register_variant(run, model, settings)
+                bar.update(1)
+    return Sweep(len([k for k in todo if k not in done]), len(done), models)
+
+
+def _variant_tags(
+    config: Config, material: Material, compute: Compute, seed_run: TrackedRun, sparsity: float
+) -> dict[str, str]:
+    test = material.fingerprints["test"]
+    population = identity.population_key(seed_run.tags[names.TRAINING], test, compute.precision)
+    seed, method = int(seed_run.tags[names.SEED]), config.compression.method
+    return {
+        names.KEY: identity.variant_key(population, seed, method, sparsity),
+        names.POPULATION: population,
+        names.TEST_SPLIT: test[:16],
+        names.DATASET: seed_run.tags[names.DATASET],
+        names.ARCHITECTURE: seed_run.tags[names.ARCHITECTURE],
+        names.SEED: str(seed),
+        names.METHOD: method,
+        names.SPARSITY: names.sparsity_text(sparsity),
+    }
+
+
+def _finished_variants(store: Store, study: str, seed_run: TrackedRun) -> dict[str, TrackedRun]:
+    """The finished variants of a seed by key."""
+    tags = {names.KIND: "variant", names.STUDY: study, names.PARENT: seed_run.id}
+    found = [runs.wrap(store, run) for run in runs.search(store, tags, finished=True)]
+    return {run.tags[names.KEY]: run for run in found}
+
+
+def _evaluate(
+    seed_run: TrackedRun,
+    config: Config,
+    material: Material,
+    compute: Compute,
+    model: nn.Module,
+    sparsity: float,
+    tags: dict[str, str],
+) -> TrackedRun:
+    """Evaluate a pruned network on the test split and log it as a child of its seed run."""
+    store, classes = seed_run.store, material.dataset.classes
+    seed, method = int(tags[names.SEED]), tags[names.METHOD]
+    images = _images(material, "test")
+    logits = predict_logits(
+        model,
+        images.pixels,
+        device=compute.device,
+        precision=compute.precision,
+        batch_size=compute.eval_batch_size,
+        channels_last=compute.channels_last,
+    )
+    if not torch.isfinite(logits).all():
+        raise UserError(f"{seed_run.tags[names.RUN_NAME]}: outputs are not finite at sparsity {sparsity:g}")
+    predicted = probabilities(logits)
+    scores = class_scores(images.labels, predicted, classes)
+    weights = prunable_weights(model)
+    nonzero, total = nonzero_weights(weights), sum(weight.numel() for weight in weights.values())
+    metrics = {
+        metric: float(scores.loc[name, score])
+        for score in names.MEAN_METRICS
+        for name, metric in names.metric_names(score, classes).items()
+    }
+    means = {names.MEAN_METRICS[score]: value for score, value in mean_scores(scores).items()}
+    run = runs.find_or_create(
+        store,
+        "variant",
+        {names.KEY: tags[names.KEY], names.STUDY: config.study, names.PARENT: seed_run.id},
+        name=names.variant_run_name(seed, method, sparsity),
+        tags=tags,
+    )
+    with run.files() as folder:
+        runs.write_predictions(folder / names.PREDICTIONS, material.dataset.test.table.ids, classes, predicted)
+        scores.to_csv(folder / names.SCORES)
+        recipe = _variant_recipe(seed_run, seed, method, sparsity)
+        (folder / names.VARIANT_RECIPE).write_text(json.dumps(recipe, indent=1), encoding="utf-8")
+    run.log(
+        metrics={
+            **metrics,
+            **means,
+            names.REALISED_SPARSITY: 1 - nonzero / total,
+            names.NONZERO_WEIGHTS: nonzero,
+        },
+        params={"cfg/seed": str(seed), "cfg/method": method, "cfg/sparsity": f"{sparsity:g}"},
+    )
+    curve = {f"{names.curve_prefix(method)}{name}": value for name, value in metrics.items() if name.startswith("ap/")}
+    curve[f"{names.curve_prefix(method)}mean_ap"] = means["mean_ap"]
+    seed_run.log(metrics=curve, step=round(100 * sparsity))
+    if sparsity == 0:
+        registry.tag_version(seed_run, model_name_of(seed_run), {"mean_ap": f"{means['mean_ap']:.6f}"})
+    run.finish()
+    return run
+
+
+def _variant_recipe(seed_run: TrackedRun, seed: int, method: str, sparsity: float) -> dict[str, Any]:
+    """What rebuilds the variant's weights, bit for bit, from those of its seed run."""
+    criterion, scope = split_method(method)
+    return {
+        "seed_run": seed_run.id,
+        "dense_model": seed_run.tags[names.MODEL],
+        "seed": seed,
+        "criterion": criterion,
+        "scope": scope,
+        "sparsity": sparsity,
+        "pruning_seed": pruning_seed(seed, criterion),
+        "prunecxr": __version__,
+    }
+
+
+def place(model: nn.Module, compute: Compute) -> nn.Module:
+    """The network on the device, in the memory layout asked for."""
+    layout = torch.channels_last if compute.channels_last else torch.contiguous_format
+    return model.to(compute.device).to(memory_format=layout)
+
+
+def settings_of(config: Config, material: Material) -> Settings:
+    """What a registered model must know to predict as it was evaluated."""
+    return Settings(
+        architecture=config.training.architecture,
+        classes=material.dataset.classes,
+        image_size=config.data.image_size,
+        interpolation=config.data.interpolation,
+        channels_last=config.execution.channels_last,
+        batch_size=config.execution.eval_batch_size,
+    )
+
+
+def _images(material: Material, split: str) -> Images:
+    return Images(material.cached[split].pixels, getattr(material.dataset, split).table.labels)
+
+
+def _epoch_logger(run: TrackedRun) -> Callable[[Epoch], None]:
+    """Log each epoch once, also where a continued training goes through its first epochs again."""
+    logged = {metric.step for metric in run.store.client.get_metric_history(run.id, "train_loss")}
+
+    def log(epoch: Epoch) -> None:
+        if epoch.epoch not in logged:
+            values = {name: value for name, value in asdict(epoch).items() if name != "epoch"}
+            run.log(metrics=values, step=epoch.epoch)
+
+    return log
+
+
+def _log_circumstances(run: TrackedRun, config: Config, material: Material, compute: Compute, seed: int) -> None:
+    """Params, data sets and environment of a training."""
+    params = {f"cfg/{name}": text for name, text in flatten(config).items() if name != "seeds"}
+    run.log(
+        params={
+            **params,
+            "cfg/seed": str(seed),
+            "used/device": str(compute.device),
+            "used/precision": compute.precision,
+            "used/threads": str(torch.get_num_threads()),
+        }
+    )
+    for split in SPLITS:
+        table = getattr(material.dataset, split).table
+        source = {"dataset": config.data.dataset, "images": str(config.data.images or ""), "labels": config.data.labels}
+        profile = {"images": len(table), "patients": len(set(table.subjects)), "positives": table.counts()}
+        context = {"train": "training", "val": "validation", "test": "testing"}[split]
+        run.log_dataset(f"{material.dataset.name}-{split}", material.fingerprints[split], context, source, profile)
+    with run.files() as folder:
+        (folder / names.RECIPE).write_text(to_recipe(config), encoding="utf-8")
+        lines = [f"prunecxr {__version__}", f"python {platform.python_version()}", platform.platform()]
+        lines += [f"{name} {version(name)}" for name in PACKAGES]
+        if compute.device.type == "cuda":
+            lines.append(torch.cuda.get_device_name(compute.device))
+        (folder / names.ENVIRONMENT).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _log_test_split(seed_run: TrackedRun, material: Material) -> None:
+    """What the analysis must know of the data: test labels, class counts, warnings; once a test split."""
+    split = material.fingerprints["test"][:16]
+    if seed_run.tags.get(names.TEST_SPLIT) == split:
+        return
+    table = material.dataset.test.table
+    with seed_run.files() as folder:
+        for artifact in (names.test_labels(split), names.class_counts(split), names.data_warnings(split)):
+            (folder / artifact).parent.mkdir(parents=True, exist_ok=True)
+        runs.write_labels(folder / names.test_labels(split), table.ids, table.subjects, table.classes, table.labels)
+        material.counts().to_csv(folder / names.class_counts(split), index=False)
+        warnings = "\n".join(material.dataset.warnings)
+        (folder / names.data_warnings(split)).write_text(warnings, encoding="utf-8")
+    seed_run.log(tags={names.TEST_SPLIT: split})

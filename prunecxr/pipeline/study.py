@@ -1,0 +1,177 @@
+"""Many seeds, then findings: what is missing is made, what is there is found, and the user is told where to look."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from prunecxr.config import Config, flatten, to_recipe
+from prunecxr.errors import UserError
+from prunecxr.pipeline import findings, material, population, registration
+from prunecxr.pipeline.findings import Outcome
+from prunecxr.tracking import names, runs
+from prunecxr.tracking.runs import TrackedRun
+from prunecxr.tracking.store import Store
+
+
+@dataclass
+class Tally:
+    """What a command made and what it found made."""
+
+    trained: int = 0
+    trained_before: int = 0
+    evaluated: int = 0
+    evaluated_before: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.trained} seed(s) trained ({self.trained_before} found), "
+            f"{self.evaluated} variant(s) evaluated ({self.evaluated_before} found)"
+        )
+
+
+def run_study(store: Store, config: Config) -> None:
+    """A whole study: train each seed, prune and evaluate it at every sparsity, analyse, and say where to look."""
+    population.check_names(config)
+    data = material.prepare(config)
+    _say_data(data)
+    study = open_study(store, config, adopt=True)
+    tally = Tally()
+    models: dict[float, str] = {}
+    with runs.ending(study):
+        study.resume()
+        for number, seed in enumerate(config.seeds, 1):
+            print(f"seed {seed} ({number} of {len(config.seeds)})", flush=True)
+            seed_run, trained = population.train_seed(store, config, data, study.id, seed)
+            sweep = population.sweep_seed(store, config, data, seed_run)
+            tally.trained += trained
+            tally.trained_before += not trained
+            tally.evaluated += sweep.added
+            tally.evaluated_before += sweep.found
+            models |= sweep.models
+        outcome = findings.analyse_study(
+            store,
+            config.study,
+            config.compression.method,
+            config.analysis,
+            population_key=population.population_key(config, data, population.compute_of(config)),
+            seeds=config.seeds,
+            sparsities=config.compression.sparsities,
+            read_image=material.reader(config),
+        )
+        study.log(tags={names.NOTE: _note(config, outcome, tally)})
+    runs.claim_invocation(store, "main", config.study, study.id, outcome.run.id)
+    print(f"study {config.study}: {tally}")
+    say_where_to_look(store, outcome, models[max(models)] if models else "")
+
+
+def train(store: Store, config: Config, seed: int) -> None:
+    """The training of one seed."""
+    population.check_names(config)
+    data = material.prepare(config)
+    _say_data(data)
+    study = open_study(store, config)
+    seed_run, trained = population.train_seed(store, config, data, study.id, seed, adopt=True)
+    runs.claim_invocation(store, "train", config.study, study.id, seed_run.id)
+    print(f"seed run {seed_run.id}: seed {seed} {'trained' if trained else 'was trained before'}")
+    print(f"model: {registration.link_of_dense(seed_run)}")
+    print(f"next: {_mlflow_run(store, 'prune', run=seed_run.id)}")
+
+
+def prune(store: Store, config: Config, seed_run: TrackedRun) -> None:
+    """The pruning and evaluation of one trained seed."""
+    population.check_names(config)
+    data = material.prepare(config)
+    _say_data(data)
+    sweep = population.sweep_seed(store.in_experiment(seed_run.store.experiment_id), config, data, seed_run)
+    runs.claim_invocation(store, "prune", config.study, seed_run.tags[names.PARENT], seed_run.id)
+    print(f"seed run {seed_run.id}: {sweep.added} variant(s) evaluated, {sweep.found} found")
+    for sparsity, link in sorted(sweep.models.items()):
+        print(f"model at sparsity {sparsity:g}: {link}")
+    print(f"next: {_mlflow_run(store, 'analyze', study=config.study)}")
+
+
+def open_study(store: Store, config: Config, adopt: bool = False) -> TrackedRun:
+    """The study's own run, parent of its seeds, with its description and the recipe asked for last."""
+    study = runs.find_or_create(
+        store,
+        "study",
+        {names.STUDY: config.study},
+        name=config.study,
+        tags={names.NOTE: _note(config)},
+        adopt=adopt,
+    )
+    if names.DATASET not in study.tags:
+        study.log(
+            params={f"cfg/{name}": text for name, text in flatten(config).items()},
+            tags={names.DATASET: config.data.dataset_name or config.data.dataset},
+        )
+        study.finish()
+    with study.files() as folder:
+        (folder / names.RECIPE).write_text(to_recipe(config), encoding="utf-8")
+    return study
+
+
+def _say_data(data: material.Material) -> None:
+    counts = ", ".join(f"{len(getattr(data.dataset, name).table):,} {name}" for name in material.SPLITS)
+    print(f"data set {data.dataset.name}: {counts} images, {len(data.dataset.classes)} classes", flush=True)
+    for warning in data.dataset.warnings:
+        print(f"warning: {warning}", flush=True)
+
+
+def _note(config: Config, outcome: Outcome | None = None, tally: Tally | None = None) -> str:
+    """The description that the MLflow UI shows: markdown."""
+    ks = config.compression.sparsities
+    lines = [
+        f"# {config.study}",
+        config.description,
+        f"What does a {config.training.architecture} trained on {config.data.dataset_name or config.data.dataset} forget "
+        f"when it is pruned ({config.compression.method})? {len(config.seeds)} seed(s) x {len(ks)} sparsities "
+        f"from {ks[0]:g} to {ks[-1]:g}.",
+        "- seed runs below this one: training curves, and forgettability curves as `curve_ap/<class>` "
+        "(step = 100 x sparsity)",
+        "- variant runs below each seed run: AP, AUROC and F1 of each class, predictions",
+    ]
+    if outcome is not None:
+        lines.append(f"- analysis run `{outcome.run.id}`: `report.html`, tables, figures")
+    if tally is not None:
+        lines.append(f"Last command: {tally}.")
+    return "\n\n".join(line for line in lines if line)
+
+
+def say_where_to_look(store: Store, outcome: Outcome, model: str) -> None:
+    """Where the report lies, how to open the runs as charts, how to load a pruned model."""
+    print(f"report: {store.artifact_location(outcome.run.id, names.REPORT)}")
+    print(f"runs as charts: {store.ui_hint()}")
+    if model:
+        print(f"pruned model: {model}")
+        print("    import mlflow; model = mlflow.pyfunc.load_model(" + repr(model) + ")")
+        print("    probabilities = model.predict(images)  # images: uint8 array (n, height, width)")
+    if outcome.population.missing:
+        print(f"warning: {len(outcome.population.missing)} variant(s) of the study are missing; the report lists them")
+
+
+def _mlflow_run(store: Store, entry: str, **parameters: str) -> str:
+    """The command line of the next step."""
+    given = " ".join(f"-P {name}={shlex.quote(value)}" for name, value in parameters.items())
+    experiment = shlex.quote(store.experiment_name)
+    return f"mlflow run . --env-manager local --experiment-name {experiment} -e {entry} {given}"
+
+
+def resolve_seed_run(store: Store, run_id: str) -> TrackedRun:
+    """The trained seed run of that id.
+
+    Raises:
+        UserError: there is no such run, or it is no trained seed run.
+    """
+    run = runs.get(store, run_id)
+    if run is None:
+        raise UserError(f"option run: no run {run_id!r} in {store.uri}; give the id of a seed run")
+    kind = run.tags.get(names.KIND, "")
+    if kind == "variant":
+        raise UserError(f"option run: {run_id} is a variant; give its seed run, {run.tags[names.PARENT]}")
+    if kind != "seed":
+        raise UserError(f"option run: {run_id} is no seed run but a {kind or 'foreign'} one; give the id of a seed run")
+    if names.MODEL not in run.tags:
+        raise UserError(f"option run: the training of seed run {run_id} has not finished; continue it with -e train")
+    return run
