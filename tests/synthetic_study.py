@@ -61,7 +61,8 @@ def make_study(
     truth = labels[names].to_numpy()
     logit = np.log(truth.mean(axis=0).clip(1e-4, 1 - 1e-4))
     rarity = np.argsort(np.argsort(-truth.sum(axis=0))) / max(len(names) - 1, 1)
-    skill, breaking = 2.6 - 0.6 * rarity, 0.86 - 0.22 * rarity
+    difficulty = rng.normal(size=(2, len(names)))
+    skill, breaking = 2.4 - 0.5 * rarity + 0.35 * difficulty[0], 0.84 - 0.16 * rarity + 0.04 * difficulty[1]
     pie_sparsity = min(sparsities, key=lambda k: abs(k - 0.9))
     means = {0.0: np.zeros(truth.shape), pie_sparsity: np.zeros(truth.shape)}
     scores = np.full((len(SCORES), n_seeds, len(sparsities), len(names)), np.nan)

@@ -73,7 +73,9 @@ def first_drop(classes: pd.DataFrame, correlations: pd.DataFrame) -> Figure:
         height = known["first_drop_20"].where(~known["censored"], never)
         seen = ~known["censored"]
         axes.scatter(known["train_count"][seen], height[seen], s=26, color=BLUE, zorder=3)
-        axes.scatter(known["train_count"][~seen], height[~seen], s=34, marker="^", facecolor="white", edgecolor=RED, zorder=3)
+        axes.scatter(
+            known["train_count"][~seen], height[~seen], s=34, marker="^", facecolor="white", edgecolor=RED, zorder=3
+        )
         if (~seen).any():
             axes.annotate("never", (0, never), xycoords=("axes fraction", "data"), xytext=(4, 0),
                           textcoords="offset points", va="center", fontsize=8, color=RED)  # fmt: skip
@@ -110,7 +112,9 @@ def chance_correction(classes: pd.DataFrame, highest: float) -> Figure:
         rows = np.arange(len(known))
         raw, corrected = known["relative_change_at_max"], known["chance_corrected_relative_change_at_max"]
         axes.hlines(rows, raw, corrected, color=PALE, linewidth=1.5, zorder=1)
-        axes.scatter(known["floor_at_max"], rows, marker="|", s=80, color=INK, linewidth=1.3, label="forgotten entirely (raw)")
+        axes.scatter(
+            known["floor_at_max"], rows, marker="|", s=80, color=INK, linewidth=1.3, label="forgotten entirely (raw)"
+        )
         axes.scatter(raw, rows, s=26, color=BLUE, label="raw AP", zorder=3)
         axes.scatter(corrected, rows, s=28, marker="D", facecolor="white", edgecolor=RED, linewidth=1.4,
                      label="chance-corrected", zorder=3)  # fmt: skip
@@ -118,8 +122,12 @@ def chance_correction(classes: pd.DataFrame, highest: float) -> Figure:
         axes.grid(visible=False, axis="y")
         percent_axis(axes.xaxis)
         axes.set_xlabel(f"relative change in AP at {sparsity(highest)} sparsity")
-        axes.set_ylabel("class (training images), most frequent on top" if known["train_count"].notna().any() else "class")
-        figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=8, handletextpad=0.2, columnspacing=1)
+        axes.set_ylabel(
+            "class (training images), most frequent on top" if known["train_count"].notna().any() else "class"
+        )
+        figure.legend(
+            loc="outside upper center", ncols=3, frameon=False, fontsize=8, handletextpad=0.2, columnspacing=1
+        )
     return figure
 
 

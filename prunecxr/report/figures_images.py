@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter
 
 from prunecxr.report.findings import GalleryItem
 from prunecxr.report.labelling import label_points
-from prunecxr.report.style import BLUE, INK, PALE, RED, WIDTH, log_ticks, new_figure, ratio_label, styled
+from prunecxr.report.style import BLUE, INK, PALE, RED, log_ticks, new_figure, ratio_label, styled
 from prunecxr.report.wording import number, p_value
 
 AXES_OF_PAIRS = {
@@ -54,7 +54,7 @@ def pairs(
         if marked.any():
             axes.scatter(across[marked], fcd[marked], s=40, facecolor="none", edgecolor=INK, linewidth=1.3, zorder=4)
             names = [f"{a} &\n{b}" for a, b in table.loc[marked, ["class_a", "class_b"]].itertuples(index=False)]
-            label_points(axes, across[marked], fcd[marked], names, size=7.5)
+            label_points(axes, across[marked], fcd[marked], names, size=7.5, avoid=(across, fcd))
     return figure
 
 
@@ -78,7 +78,7 @@ def pie_ratios(table: pd.DataFrame, group: str) -> Figure:
         axes.set_ylim(-0.7, len(rows) - 0.3)
         axes.grid(visible=False, axis="y")
         log_ticks(axes.xaxis, low, high, FuncFormatter(ratio_label))
-        axes.set_xlabel("share in PIEs / share in other images (log scale)")
+        figure.supxlabel("share in PIEs / share in other images (log scale)", fontsize=9)
         axes.set_ylabel("class (test images)" if group == "class" else "diseases (test images)")
     return figure
 
@@ -93,7 +93,10 @@ def gallery(items: Sequence[GalleryItem], columns: int = 4) -> Figure:
             axes = figure.add_subplot(rows, columns, i + 1)
             axes.imshow(item.image, cmap="gray", vmin=0, vmax=255)  # type: ignore[arg-type]
             axes.set_axis_off()
-            first = [f"{who}: {name[:20]} {p:.2f}" for who, ((name, p), *_) in (("dense", item.dense), ("pruned", item.pruned))]
+            first = [
+                f"{who}: {name[:20]} {p:.2f}"
+                for who, ((name, p), *_) in (("dense", item.dense), ("pruned", item.pruned))
+            ]
             labels = ", ".join(item.labels) or "no label"
             axes.set_title("\n".join([labels[:26], *first]), fontsize=6, loc="left")
         if not shown:

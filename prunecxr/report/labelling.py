@@ -7,13 +7,22 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.patheffects import withStroke
+from numpy.typing import ArrayLike
 
 DIRECTIONS = np.array([(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1)])
 DISTANCES = (7, 14, 24, 36)
 CLOSE = 14
 
 
-def label_points(axes: Axes, x: Sequence[float], y: Sequence[float], names: Sequence[str], size: float = 8) -> None:
+def label_points(
+    axes: Axes,
+    x: ArrayLike,
+    y: ArrayLike,
+    names: Sequence[str],
+    size: float = 8,
+    avoid: tuple[ArrayLike, ArrayLike] | None = None,
+) -> None:
     """Writes a name beside each point, where it covers no other name and no point.
 
     Greedy: every name in turn takes the free place nearest to its point, or the least crowded; a thin line leads to
@@ -25,19 +34,22 @@ def label_points(axes: Axes, x: Sequence[float], y: Sequence[float], names: Sequ
         y: the same.
         names: texts, length n.
         size: of the font, in points.
+        avoid: coordinates of further points that names should not cover.
     """
     figure = axes.figure
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[arg-type]
     figure.draw_without_rendering()  # type: ignore[union-attr]
     figure.set_layout_engine("none")  # type: ignore[union-attr]
     scale = figure.dpi / 72
-    points = axes.transData.transform(np.column_stack([np.asarray(x, float), np.asarray(y, float)]))
+    points = _pixels(axes, x, y)
     frame = axes.get_window_extent(renderer)
     bounds = np.array([frame.x0, frame.y0, frame.x1, frame.y1])
-    taken = np.column_stack([points - 4 * scale, points + 4 * scale])
+    dots = points if avoid is None else np.vstack([points, _pixels(axes, *avoid)])
+    taken = np.column_stack([dots - 4 * scale, dots + 4 * scale])
     inverse = axes.transData.inverted()
     for name, point in zip(names, points, strict=True):
         text = axes.text(0, 0, name, fontsize=size, ha="center", va="center", color="0.15", zorder=5)
+        text.set_path_effects([withStroke(linewidth=2, foreground="white")])
         extent = text.get_window_extent(renderer)
         box, distance = _place(point, extent.width, extent.height, taken, bounds, scale)
         taken = np.vstack([taken, box])
@@ -66,6 +78,10 @@ def spread(positions: Sequence[float], gap: float) -> np.ndarray:
     return result
 
 
+def _pixels(axes: Axes, x: ArrayLike, y: ArrayLike) -> np.ndarray:
+    return axes.transData.transform(np.column_stack([np.asarray(x, float), np.asarray(y, float)]))
+
+
 def _place(
     point: np.ndarray, width: float, height: float, taken: np.ndarray, bounds: np.ndarray, scale: float
 ) -> tuple[np.ndarray, float]:
@@ -75,7 +91,10 @@ def _place(
         for distance in DISTANCES
         for direction in DIRECTIONS
     ]
-    costs = [_overlap(box, taken) + 20 * _outside(box, bounds) + distance * scale * height / 8 for box, distance in candidates]
+    costs = [
+        _overlap(box, taken) + 20 * _outside(box, bounds) + distance * scale * height / 8
+        for box, distance in candidates
+    ]
     return candidates[int(np.argmin(costs))]
 
 

@@ -8,6 +8,8 @@ import pandas as pd
 from prunecxr.report.findings import Findings
 from prunecxr.report.wording import correlation, count, listing, number, p_value, percent, sparsity
 
+NEARLY_ALL = -0.9
+
 
 def answers(findings: Findings) -> list[tuple[str, str]]:
     """(question, answer) pairs that open the report, in the order of the paper's questions."""
@@ -81,6 +83,38 @@ def rare_classes(findings: Findings) -> str:
     early = table.loc["first_drop_20"]
     late = "" if np.isnan(early.spearman_p) else f" Against the first 20% drop: {correlation(early)}."
     return f"{verdict} {evidence}{late}"
+
+
+def chance_correction(findings: Findings) -> str:
+    """How far raw AP can fall, and how many classes have come near."""
+    table = findings.tables["classes"].dropna(
+        subset=["relative_change_at_max", "chance_corrected_relative_change_at_max"]
+    )
+    if table.empty:
+        return "No class has a dense model above chance."
+    lost = int((table["chance_corrected_relative_change_at_max"] < NEARLY_ALL).sum())
+    return (
+        f"A class forgotten entirely still scores AP = prevalence, so raw AP cannot fall below the black mark. Measured "
+        f"from chance, {lost} of {count(len(table), 'class', 'classes')} have lost more than {percent(-NEARLY_ALL)} of "
+        f"what the dense models knew at {sparsity(_highest(findings))} sparsity."
+    )
+
+
+def interaction(findings: Findings) -> str:
+    """FCD against the difference in log frequency, and the regression with the interaction."""
+    table = findings.tables["pair_correlations"]
+    row = table[(table["definition"] == findings.definition) & (table["x"] == "log_freq_diff")].iloc[0]
+    return f"Dissimilarity of curves against the difference in log frequency: {correlation(row)} pairs.{_interaction(findings)}"
+
+
+def diseases(findings: Findings) -> str:
+    """Numbers of diseases whose share among PIEs differs beyond the patient bootstrap."""
+    table = findings.tables["pie_ratios"].query("group == 'diseases'").dropna(subset=["ratio", "low", "high"])
+    clear = table[(table["low"] > 1) | (table["high"] < 1)]
+    if clear.empty:
+        return "No number of diseases is more or less frequent among PIEs by more than the patient bootstrap allows."
+    named = (f"{row.value} ({_ratio(row)})" for row in clear.itertuples())
+    return f"Numbers of diseases whose share among PIEs differs from other images: {listing(named)}."
 
 
 def pairs(findings: Findings) -> str:

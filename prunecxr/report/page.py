@@ -1,0 +1,165 @@
+"""Findings -> one self-contained HTML page: no network, readable on a phone, prints to PDF."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+
+from PIL import Image
+
+from prunecxr.report import sentences
+from prunecxr.report.findings import Findings, GalleryItem
+from prunecxr.report.illustrations import Illustration, illustrate
+from prunecxr.report.page_style import STYLE
+from prunecxr.report.tables import html_tables
+from prunecxr.report.wording import number, sparsity
+
+DEFINITIONS = {
+    "paper": "'paper', as the text of the paper defines them: FCD is the mean squared difference of two forgettability "
+    "curves over the sparsities above 0, frequency the number of test images, IoU images with both labels over images "
+    "with either",
+    "published": "'published', as the paper's printed numbers were computed: FCD is the Euclidean distance of two "
+    "forgettability curves over the sparsities above 0, frequency the row sum of the co-occurrence matrix, IoU "
+    "co-occurrences over the sum of the two row sums less co-occurrences",
+}
+
+
+def render(findings: Findings, illustrations: Sequence[Illustration] | None = None) -> str:
+    """The report as one HTML document.
+
+    Args:
+        findings: tables, warnings, gallery and provenance; every text in them is escaped.
+        illustrations: from :func:`prunecxr.report.illustrations.illustrate`, drawn here if not given.
+
+    Returns:
+        A complete document with inline styles and figures, without scripts and without links to anywhere else.
+    """
+    drawn = illustrate(findings) if illustrations is None else illustrations
+    parts = [
+        _answers(findings),
+        _warnings(findings.warnings),
+        _figures(drawn),
+        _gallery(findings),
+        _tables(findings),
+        _methods(findings),
+        _provenance(findings),
+    ]
+    title = f"What pruning forgets: {findings.study}"
+    return (
+        "<!DOCTYPE html>\n"
+        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<style>{STYLE}</style></head>\n"
+        f'<body><header><p class="kind">What pruning forgets</p><h1>{escape(findings.study)}</h1>{_navigation(findings)}'
+        f"</header>\n<main>{''.join(parts)}</main></body></html>\n"
+    )
+
+
+def _navigation(findings: Findings) -> str:
+    warned = f"Warnings ({len(findings.warnings)})"
+    targets = [("warnings", warned), ("figures", "Figures"), ("gallery", "Gallery"), ("tables", "Tables"),
+               ("methods", "Methods"), ("provenance", "Provenance")]  # fmt: skip
+    links = (f'<a href="#{target}">{text}</a>' for target, text in targets)
+    return f"<nav>{' '.join(links)}</nav>"
+
+
+def _answers(findings: Findings) -> str:
+    blocks = (
+        f"<div><h3>{escape(question)}</h3><p>{escape(answer)}</p></div>"
+        for question, answer in sentences.answers(findings)
+    )
+    return f'<section class="answers">{"".join(blocks)}</section>'
+
+
+def _warnings(warnings: Sequence[str]) -> str:
+    if not warnings:
+        return _section("warnings", "Warnings", '<p class="quiet">None: nothing is missing and nothing undefined.</p>')
+    items = "".join(f"<li>{escape(text)}</li>" for text in warnings)
+    return _section("warnings", "Warnings", f'<ul class="warnings">{items}</ul>')
+
+
+def _figures(drawn: Sequence[Illustration]) -> str:
+    cards = (
+        f'<figure><img alt="{escape(one.alt)}" src="data:image/svg+xml;base64,{_base64(one.svg)}">'
+        f"<figcaption><strong>{escape(one.title)}.</strong> {escape(one.caption)}</figcaption></figure>"
+        for one in drawn
+        if one.on_page
+    )
+    return _section("figures", "Figures", f'<div class="figures">{"".join(cards)}</div>')
+
+
+def _gallery(findings: Findings) -> str:
+    heading = f"Images that dense and {sparsity(findings.pie_sparsity)} sparse models disagree on most"
+    note = f'<p class="quiet">{escape(findings.gallery_note)}</p>' if findings.gallery_note else ""
+    if not findings.gallery and not note:
+        note = '<p class="quiet">No pruning-identified exemplars to show.</p>'
+    cards = "".join(_card(item) for item in findings.gallery)
+    return _section("gallery", heading, f'{note}<div class="gallery">{cards}</div>')
+
+
+def _card(item: GalleryItem) -> str:
+    labels = ", ".join(item.labels) or "no label"
+    if item.image is None:
+        picture = f'<div class="missing">{escape(item.note)}</div>'
+    else:
+        alt = escape(f"Radiograph {item.id}, labelled {labels}")
+        picture = f'<img alt="{alt}" src="data:image/png;base64,{_base64(_thumbnail(item))}">'
+    said = "".join(
+        f"<dt>{who}</dt><dd>{'<br>'.join(f'{escape(name)} <b>{number(p)}</b>' for name, p in predictions)}</dd>"
+        for who, predictions in (("dense", item.dense), ("pruned", item.pruned))
+    )
+    return (
+        f'<div class="card">{picture}<p class="id">{escape(item.id)}<br>patient {escape(item.subject_id)}, agreement '
+        f"{number(item.agreement)}</p><dl><dt>label</dt><dd>{escape(labels)}</dd>{said}</dl></div>"
+    )
+
+
+def _thumbnail(item: GalleryItem, side: int = 256) -> bytes:
+    """The image as PNG, at most ``side`` pixels wide and high."""
+    image = Image.fromarray(item.image)
+    image.thumbnail((side, side))
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _tables(findings: Findings) -> str:
+    return _section("tables", "Tables", html_tables(findings))
+
+
+def _methods(findings: Findings) -> str:
+    texts = [
+        "Sparsity is the share of prunable weights (of convolutions and linear layers) set to zero. AP is average "
+        "precision on the test split; mean AP its unweighted mean over the classes where it is defined.",
+        "A forgettability curve is the median over seeds of (AP at sparsity k − AP of the dense model of the same seed) "
+        "/ AP of that dense model. A class forgotten entirely still scores AP = prevalence, so its raw change cannot "
+        "fall below prevalence / AP − 1, which is lower for rare classes. The chance-corrected change therefore divides "
+        "by AP − prevalence instead: −100% is back at chance for every class.",
+        f"The overall drop is tested with Welch's t-test of the mean APs of all seeds at a sparsity against the dense "
+        f"ones, from 3 seeds on, two-sided; significant where the mean is lower and P < {findings.alpha:g}. P-values of "
+        "correlations are two-sided; classes that never drop by 20% share the last rank in Spearman's ρ and are left "
+        "out of Pearson's r. P-values of pairs take pairs as independent, which pairs sharing a class are not.",
+        f"Pairs of classes use the definition {DEFINITIONS[findings.definition]}.",
+        f"Pruning-identified exemplars are the images on which the mean predictions of dense and of "
+        f"{sparsity(findings.pie_sparsity)} sparse models agree least (measure: {findings.measure}). Intervals of their "
+        "ratios are 95% percentile intervals of a bootstrap over patients.",
+        "After Holste et al., How Does Pruning Impact Long-Tailed Multi-Label Medical Image Classifiers?, MICCAI 2023.",
+    ]
+    return _section("methods", "Methods", "".join(f"<p>{escape(text)}</p>" for text in texts))
+
+
+def _provenance(findings: Findings) -> str:
+    rows = "".join(
+        f"<dt>{escape(str(name))}</dt><dd>{escape(str(value))}</dd>" for name, value in findings.provenance.items()
+    )
+    return _section("provenance", "Provenance", f'<dl class="provenance">{rows}</dl>')
+
+
+def _section(target: str, heading: str, content: str) -> str:
+    return f'<section id="{target}"><h2>{escape(heading)}</h2>{content}</section>\n'
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")

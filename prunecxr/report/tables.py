@@ -1,0 +1,85 @@
+"""Tables of the findings as HTML: rounded for reading, escaped, the wide ones pivoted or cut short."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from prunecxr.report.findings import Findings
+from prunecxr.report.wording import MINUS
+
+EXEMPLARS = 50
+TITLES = {
+    "overall": "Mean AP by sparsity",
+    "classes": "Classes",
+    "curves": "Forgettability curves",
+    "curves_corrected": "Forgettability curves, chance-corrected",
+    "correlations": "Class frequency and forgetting",
+    "pair_correlations": "Pairs of classes: correlations with FCD",
+    "ols": "Pairs of classes: regression of FCD",
+    "pairs": "Pairs of classes",
+    "pie_ratios": "Classes and numbers of diseases in PIEs",
+    "pies": "Pruning-identified exemplars",
+}
+NOTES = {
+    "overall": "n: seeds with a value; welch: Welch's t-test against the dense models.",
+    "classes": "first_drop_20: smallest sparsity whose median drop exceeds 20%, empty where there is none; floor_at_max: "
+    "the raw change of a class forgotten entirely.",
+    "curves": "Median over seeds of the relative change in AP; one column a sparsity.",
+    "curves_corrected": "Median over seeds of the change relative to AP above chance; one column a sparsity.",
+    "correlations": "n: classes in Spearman's rho; n_pearson: in Pearson's r, without the censored ones.",
+    "pie_ratios": "low and high: 95% interval from a bootstrap over patients.",
+}
+
+
+def html_tables(findings: Findings) -> str:
+    """Every table of the findings, with its title and note, each in a box that scrolls."""
+    parts = []
+    for name, table in _for_reading(findings).items():
+        note = f"<p class='quiet'>{escape(NOTES[name])}</p>" if name in NOTES else ""
+        box = f'<div class="table" tabindex="0" role="region" aria-label="{escape(TITLES[name])}">{html_table(table)}</div>'
+        parts.append(f"<h3>{escape(TITLES[name])}</h3>{note}{box}")
+    return f'<div class="tables">{"".join(parts)}</div>'
+
+
+def html_table(table: pd.DataFrame) -> str:
+    """One table; numbers to four significant digits, nothing for NaN."""
+    text = [not pd.api.types.is_numeric_dtype(kind) for kind in table.dtypes]
+    head = "".join(_cell("th", str(name), left) for name, left in zip(table.columns, text, strict=True))
+    columns = [[_cell("td", _shown(value), left) for value in table.iloc[:, i]] for i, left in enumerate(text)]
+    body = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _for_reading(findings: Findings) -> dict[str, pd.DataFrame]:
+    """The tables in the order of :data:`TITLES`: curves as class by sparsity, the first PIEs alone."""
+    tables = dict(findings.tables)
+    if "curves" in tables:
+        curves = tables["curves"]
+        tables["curves"] = _pivoted(curves, "relative_change")
+        tables["curves_corrected"] = _pivoted(curves, "chance_corrected_relative_change")
+    if "pies" in tables:
+        pies = tables["pies"]
+        columns = ["id", "subject_id", "agreement", *(c for c in pies.columns if c.startswith("top_"))]
+        tables["pies"] = pies.loc[pies["is_pie"], columns].head(EXEMPLARS)
+    return {name: tables[name] for name in TITLES if name in tables}
+
+
+def _pivoted(curves: pd.DataFrame, value: str) -> pd.DataFrame:
+    wide = curves.pivot_table(index="class", columns="sparsity", values=value, sort=False, dropna=False)
+    return wide.rename(columns=lambda k: f"{k:g}").reset_index().rename_axis(columns=None)
+
+
+def _cell(tag: str, text: str, left: bool) -> str:
+    kind = ' class="text"' if left else ""
+    return f"<{tag}{kind}>{escape(text)}</{tag}>"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else ""
+    if isinstance(value, float | np.floating):
+        return "" if np.isnan(value) else f"{value:.4g}".replace("-", MINUS)
+    return str(value)
