@@ -9,7 +9,7 @@ from typing import Protocol
 
 from prunecxr.data.images import FolderImages, FolderIndex, ImageSource
 from prunecxr.data.labels import LabelTable, check_splits, class_warnings, find_split_files, read_splits
-from prunecxr.data.published import differences
+from prunecxr.data.published import COUNTS, differences
 from prunecxr.errors import UserError
 
 
@@ -134,7 +134,7 @@ def _dataset(options: DataOptions, tables: Mapping[str, LabelTable], images: Map
     name = options.dataset_name or options.dataset
     classes = tables["train"].classes
     warnings = [warning for table in tables.values() for warning in table.warnings]
-    warnings += class_warnings(tables) + differences(options.dataset, tables)
+    warnings += class_warnings(tables) + differences(name if name in COUNTS else options.dataset, tables)
     return Dataset(
         name=name,
         classes=classes,

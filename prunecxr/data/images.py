@@ -270,7 +270,7 @@ def _decode_picture(path: Path) -> np.ndarray:
         if image.mode in ("LA", "La"):
             return np.asarray(image.getchannel("L"))
         if image.mode in ("P", "PA"):
-            return np.asarray(image.convert("RGB").convert("L"))
+            return np.asarray(image.convert("RGBA").convert("L"))  # Pillow warns of other ways
         return np.asarray(image.convert("L"))
 
 

@@ -434,7 +434,7 @@ def _check_inside(file: str, where: str) -> None:
 def _class_columns(raw: RawTable, taken: set[str], warnings: list[str]) -> tuple[str, ...]:
     nameless = raw.header.count("")
     if nameless:
-        warnings.append(f"{raw.path.name}: {_count(nameless, 'column')} without a name ignored")
+        warnings.append(f"{raw.path.name}: {_count(nameless, 'column')} without a name, and ignored")
     rest = [name for name in raw.header if name and name not in taken]
     metadata = [name for name in rest if _plain(name) in METADATA_COLUMNS or name in BROKEN_METADATA]
     for name in metadata:

@@ -10,6 +10,7 @@ from prunecxr.data.labels import LabelTable
 
 FIGURES = Path(__file__).parent / "figures"
 COUNTS = {"nih-cxr-lt": "class_counts.csv", "mimic-cxr-lt": "class_counts_mimic.csv"}
+NAMED = 3  # classes whose counts a sentence spells out
 IMAGES = "(images)"  # the row that counts images instead of positives
 # The paper's table and the label tables do not always use the same name.
 SAME_CLASS = {"pleural effusion": "effusion", "cardiomediastinal enlargement": "enlarged cardiomediastinum"}
@@ -49,16 +50,17 @@ def _count_differences(
 ) -> list[str]:
     images = published_counts(name)[IMAGES][split]
     differ = [
-        f"{label} {count:,} ({expected[_plain(label)][split]:,})"
+        f"{label} {count:,} instead of {expected[_plain(label)][split]:,}"
         for label, count in table.counts().items()
         if _plain(label) in expected and count != expected[_plain(label)][split]
     ]
-    sentences = []
-    if len(table) != images:
-        sentences.append(f"{name}: {len(table):,} images in the {split} split, published are {images:,}")
+    parts = [] if len(table) == images else [f"{len(table):,} images instead of {images:,}"]
     if differ:
-        sentences.append(f"{name}: positives in the {split} split, in brackets the published: {', '.join(differ)}")
-    return sentences
+        more = f" and {len(differ) - NAMED} more" if len(differ) > NAMED else ""
+        parts.append(
+            f"the positives of {len(differ)} class{'es' if len(differ) > 1 else ''} differ: {', '.join(differ[:NAMED])}{more}"
+        )
+    return [f"{name}: the {split} split is not the published one: {'; '.join(parts)}"] if parts else []
 
 
 def _plain(label: str) -> str:
