@@ -20,8 +20,8 @@ def _raise_half_of_diaphragm(t: Thorax, c: Choices) -> None:
 
 
 def _enlarge_heart(t: Thorax, c: Choices) -> None:
-    t.heart_width *= c.between(1.50, 1.85)
-    t.heart_height *= c.between(1.10, 1.25)
+    t.heart_width *= c.between(1.60, 1.95)
+    t.heart_height *= c.between(1.15, 1.35)
     t.heart_x += 0.03
 
 
@@ -103,7 +103,7 @@ def _emphysema(c: Canvas, t: Thorax, u: Choices) -> None:
 
 
 def _fibrosis(c: Canvas, _: Thorax, u: Choices) -> None:
-    strength, period, phase = u.between(0.22, 0.34), u.between(0.13, 0.17), u.between(0, 6)
+    strength, period, phase = u.between(0.32, 0.46), u.between(0.15, 0.19), u.between(0, 6)
     one = np.sin((c.x + np.float32(0.6) * c.y) * np.float32(2 * np.pi / period) + np.float32(phase))
     two = np.sin((c.x - np.float32(0.6) * c.y) * np.float32(2 * np.pi / period) + np.float32(phase))
     net = np.clip(1 - np.float32(2.0) * np.minimum(np.abs(one), np.abs(two)), 0, 1)
@@ -131,23 +131,23 @@ def _infiltration(c: Canvas, _: Thorax, u: Choices) -> None:
 
 
 def _mass(c: Canvas, t: Thorax, u: Choices) -> None:
-    side, size, strength = u.side(), u.between(0.12, 0.19), u.between(0.28, 0.40)
+    side, size, strength = u.side(), u.between(0.13, 0.20), u.between(0.32, 0.46)
     x, y = side * (t.lung_center + u.between(-0.06, 0.10)), u.between(-0.45, 0.25)
     c.add(c.ellipse(x, y, size, size * u.between(0.85, 1.15), 0.02) * c.cavity[(side + 1) // 2], strength)
 
 
 def _nodule(c: Canvas, t: Thorax, u: Choices) -> None:
-    strength = u.between(0.26, 0.42)
+    strength = u.between(0.32, 0.50)
     for _ in range(3):
-        side, size = u.side(), u.between(0.040, 0.060)
+        side, size = u.side(), u.between(0.048, 0.068)
         x, y = side * (t.lung_center + u.between(-0.12, 0.16)), u.between(-0.50, 0.30)
         c.add(c.ellipse(x, y, size, size) * c.lung[(side + 1) // 2], strength)
 
 
 def _pleural_thickening(c: Canvas, t: Thorax, u: Choices) -> None:
-    side, strength, width = u.side(), u.between(0.24, 0.36), u.between(0.07, 0.11)
+    side, strength, width = u.side(), u.between(0.30, 0.42), u.between(0.09, 0.14)
     index = (side + 1) // 2
-    lobes = 1 + np.float32(0.35) * np.cos(c.y * np.float32(2 * np.pi / 0.23) + np.float32(u.between(0, 6)))
+    lobes = 1 + np.float32(0.25) * np.cos(c.y * np.float32(2 * np.pi / 0.23) + np.float32(u.between(0, 6)))
     inner = c.radius(side * t.lung_center, t.lung_middle, t.lung_width, t.lung_height) - np.float32(1)
     band = c.inside(-inner * np.float32(t.lung_width) - np.float32(width) * lobes)
     lateral = c.inside(np.float32(t.lung_center) - c.x * np.float32(side), 0.1)
@@ -160,10 +160,10 @@ def _pneumonia(c: Canvas, t: Thorax, u: Choices) -> None:
     fluffy = np.zeros_like(c.gray)
     for _ in range(4):
         x, y = side * (0.40 + u.between(-0.12, 0.10)), t.dome[index] - u.between(0.02, 0.28)
-        size = u.between(0.09, 0.13)
+        size = u.between(0.11, 0.15)
         np.maximum(fluffy, c.ellipse(x, y, size, size, 0.12), out=fluffy)
     # It hides the border of the heart rather than adding to it.
-    c.cover(fluffy * c.cavity[index] * c.inside(c.depth[index]), 0.68, strength)
+    c.cover(fluffy * c.cavity[index] * c.inside(c.depth[index]), 0.72, strength)
 
 
 def _pneumothorax(c: Canvas, t: Thorax, u: Choices) -> None:
@@ -198,7 +198,7 @@ def _pneumomediastinum(c: Canvas, t: Thorax, u: Choices) -> None:
 
 
 def _subcutaneous_emphysema(c: Canvas, t: Thorax, u: Choices) -> None:
-    strength, both, side = u.between(0.22, 0.34), u.chance(0.7), u.side()
+    strength, both, side = u.between(0.26, 0.38), u.chance(0.7), u.side()
     period, phase = u.between(0.13, 0.16), u.between(0, 6)
     wall = np.abs(c.x) - np.float32(t.lung_center + t.lung_width)
     slope = c.y * np.float32(0.8) + wall * np.float32(1.3)
@@ -217,7 +217,7 @@ def _tortuous_aorta(c: Canvas, t: Thorax, u: Choices) -> None:
     course = np.float32(t.knob_x + 0.01) + np.float32(bend) * np.sin((c.y - np.float32(t.knob_y)) * np.float32(4.2))
     reach = c.inside(c.y - np.float32(0.46), 0.05) * c.inside(np.float32(t.knob_y) - c.y)
     aorta = np.maximum(c.line(c.x - course, 0.09) * reach, c.ellipse(t.knob_x, t.knob_y, t.knob_radius, t.knob_radius))
-    c.cover(aorta, gray, 0.85)
+    c.cover(aorta, gray, 0.92)
 
 
 def _calcified_aorta(c: Canvas, t: Thorax, u: Choices) -> None:
