@@ -6,6 +6,7 @@ import codecs
 import csv
 import gzip
 import io
+import itertools
 import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -192,21 +193,19 @@ def check_splits(tables: Mapping[str, LabelTable]) -> None:
     Raises:
         UserError: with the first of them and their number.
     """
-    for a, b in (("train", "val"), ("train", "test"), ("val", "test")):
-        if a not in tables or b not in tables:
-            continue
+    subjects = {split: _comparable(table.subjects) for split, table in tables.items()}
+    for a, b in itertools.combinations(tables, 2):
         shared = sorted(set(tables[a].ids) & set(tables[b].ids))
         if shared:
             raise UserError(
                 f"{_count(len(shared), 'image')} in both the {a} and the {b} table: {some(shared)}; "
                 "every image belongs to one split"
             )
-        patients = _comparable(tables[a].subjects).keys() & _comparable(tables[b].subjects).keys()
+        patients = sorted(name for key, name in subjects[a].items() if key in subjects[b])
         if patients:
-            spelled = _comparable(tables[a].subjects)
             raise UserError(
-                f"{_count(len(patients), 'patient')} in both the {a} and the {b} table: "
-                f"{some(sorted(spelled[key] for key in patients))}; split by patient, or the test scores are too good"
+                f"{_count(len(patients), 'patient')} in both the {a} and the {b} table: {some(patients)}; split by "
+                "patient, or the test scores are too good"
             )
 
 
@@ -231,7 +230,10 @@ def some(names: Sequence[str]) -> str:
 
 
 def _split_files_in(folder: Path) -> dict[str, Path]:
-    tables = sorted(path for path in folder.iterdir() if _is_table(path))
+    try:
+        tables = sorted(path for path in folder.iterdir() if _is_table(path))
+    except OSError as error:
+        raise UserError(f"labels: {folder} cannot be read: {error.strerror}") from error
     return {split: _split_file(folder, tables, split) for split in SPLITS}
 
 
@@ -418,17 +420,22 @@ def _files(raw: RawTable, id_name: str, ids: list[str], ignored: frozenset[str])
         files, path_name = ids, id_name
     files = [file.replace("\\", "/") for file in files]
     for file, line in zip(files, raw.lines, strict=True):
-        _check_inside(file, f"{raw.path}, row {line}, column '{path_name}'")
+        wrong = _leads_out(file)
+        if wrong:
+            otherwise = f', or leave the column out with ignore_columns="{path_name}"' if path_name != id_name else ""
+            raise UserError(f"{raw.path}, row {line}, column '{path_name}': '{file}' {wrong}{otherwise}")
     if not any("/" in file for file in files) and path_name == id_name:
         return None
     return [MIMIC_PATH.sub("", PurePosixPath(file).as_posix()) for file in files]
 
 
-def _check_inside(file: str, where: str) -> None:
+def _leads_out(file: str) -> str | None:
+    """What is wrong with a path that does not stay in the image folder."""
     if file.startswith(("/", "~")) or re.match(r"[A-Za-z]:", file):
-        raise UserError(f"{where}: '{file}' is not relative; it must start at the image folder (option images)")
+        return "is not relative; it must start at the image folder (option images)"
     if ".." in file.split("/"):
-        raise UserError(f"{where}: '{file}' leads out of the image folder")
+        return "leads out of the image folder (option images)"
+    return None
 
 
 def _class_columns(raw: RawTable, taken: set[str], warnings: list[str]) -> tuple[str, ...]:
@@ -461,10 +468,13 @@ def _labels(raw: RawTable, name: str, label_map: Mapping[str, int]) -> np.ndarra
         cell, line = cells[wrong[0]], raw.lines[wrong[0]]
         said = f"is '{cell}'" if cell else "is blank"
         more = f" ({len(wrong)} such rows in this column)" if len(wrong) > 1 else ""
-        example = ",".join(f"{value or BLANK}:0" for value in sorted({_canonical(cells[at]) for at in wrong})[:3])
+        values = sorted({_canonical(cells[at]) for at in wrong})
+        example = ",".join(f"{value}:0" for value in values)
+        # Many different values are no labels: ages, dates, names.
+        mapping = f'say what it means with label_map, for example label_map="{example}", or ' if len(values) < 4 else ""
         raise UserError(
-            f"{raw.path}, row {line}, column '{name}': the label {said}, it must be 0 or 1{more}; say what it means "
-            f'with label_map, for example label_map="{example}", or leave the column out with ignore_columns="{name}"'
+            f"{raw.path}, row {line}, column '{name}': the label {said}, it must be 0 or 1{more}; {mapping}leave the "
+            f'column out with ignore_columns="{name}"'
         )
     return np.array([of_cell[cell] for cell in cells], dtype=np.uint8)
 
@@ -494,7 +504,7 @@ def _reordered(table: LabelTable, first: LabelTable) -> LabelTable:
 
 def _comparable(subjects: np.ndarray) -> dict[str, str]:
     """Subjects by a spelling that survives a spreadsheet: `00000013`, `13` and `13.0` are one patient."""
-    return {re.sub(r"^0+(?=\d)", "", re.sub(r"^(\d+)\.0$", r"\1", subject)): subject for subject in subjects}
+    return {re.sub(r"^0+(?=\d)", "", re.sub(r"^(\d+)\.0$", r"\1", subject)): subject for subject in set(subjects)}
 
 
 def _quoted(names: Sequence[str]) -> str:

@@ -56,10 +56,9 @@ def _count_differences(
     ]
     parts = [] if len(table) == images else [f"{len(table):,} images instead of {images:,}"]
     if differ:
+        classes = "1 class differ" if len(differ) == 1 else f"{len(differ)} classes differ"
         more = f" and {len(differ) - NAMED} more" if len(differ) > NAMED else ""
-        parts.append(
-            f"the positives of {len(differ)} class{'es' if len(differ) > 1 else ''} differ: {', '.join(differ[:NAMED])}{more}"
-        )
+        parts.append(f"the positives of {classes}: {', '.join(differ[:NAMED])}{more}")
     return [f"{name}: the {split} split is not the published one: {'; '.join(parts)}"] if parts else []
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from prunecxr.config import DataOptions
 from prunecxr.data.cache import cache_images, data_fingerprint
 from prunecxr.data.datasets import DATASETS, open_dataset
 from prunecxr.errors import UserError
@@ -131,7 +132,7 @@ def test_mimic_layouts(tmp_path: Path):
 
 
 def test_the_phantom():
-    dataset = open_dataset(options("phantom"))
+    dataset = open_dataset(DataOptions(phantom_train=60, phantom_val=50, phantom_test=50, image_size=64))
     assert [len(split.table) for split in (dataset.train, dataset.val, dataset.test)] == [60, 50, 50]
     assert dataset.train.images.read(0).shape == (64, 64)
     assert dataset.no_finding == "No Finding"

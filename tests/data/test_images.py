@@ -219,6 +219,15 @@ def noise_png() -> bytes:
     return file.getvalue()
 
 
+def test_16_bit_colour_keeps_its_high_byte(tmp_path: Path):
+    pixels = np.repeat(RAMP[..., None] * np.uint16(256) + 17, 3, axis=2).astype(">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 32, 8, 16, 2, 0, 0, 0))
+    content = header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    np.testing.assert_array_equal(decode_image(tmp_path / "a.png"), RAMP)
+
+
 PNG = noise_png()
 DAMAGED = {
     "empty": (b"", "not a PNG, JPEG or DICOM file"),

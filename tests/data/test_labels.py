@@ -151,6 +151,12 @@ BAD = {
     "after a line break in a cell": ('id,Mass,site,subj_id\na,1,"x\ny",p\nb,7,x,p\n', "t.csv, row 4, column 'Mass'"),
     "parent": ("id,Mass,subj_id\n../x.png,1,p\n", "row 2, column 'id': '../x.png' leads out of the image folder"),
     "hidden parent": ("path,Mass,subj_id\na/../../x.png,1,p\n", "row 2, column 'path': 'a/../../x.png' leads out"),
+    "no label at all": ("id,Mass,kV,subj_id\na,1,80,p\nb,1,81,p\nc,1,82,p\nd,1,83,p\n",
+                        "t.csv, row 2, column 'kV': the label is '80', it must be 0 or 1 (4 such rows in this column); "
+                        'leave the column out with ignore_columns="kV"'),
+    "absolute path": ("id,path,Mass,subj_id\na.png,/data/a.png,1,p\n",
+                      "'/data/a.png' is not relative; it must start at the image folder (option images), or leave the "
+                      'column out with ignore_columns="path"'),
     "absolute": ("id,Mass,subj_id\n/etc/x.png,1,p\n", "'/etc/x.png' is not relative"),
     "drive": ("id,Mass,subj_id\nC:\\x.png,1,p\n", "is not relative"),
 }  # fmt: skip
