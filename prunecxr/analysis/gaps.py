@@ -71,8 +71,16 @@ def _missing(scores: xr.Dataset) -> str:
     if not missing:
         return ""
     total = scores.sizes["seed"] * scores.sizes["sparsity"]
-    names = (f"seed {seed} at {sparsity:g}" for seed, sparsity in missing)
-    return f"{len(missing)} of {_count(total, 'variant')} missing; results are over those present: {_listed(names)}."
+    seeds = pd.DataFrame(missing, columns=["seed", "sparsity"]).groupby("sparsity")["seed"]
+    names = "; ".join(f"at {100 * sparsity:.6g}% {_seeds(at)}" for sparsity, at in seeds)
+    return f"{len(missing)} of {_count(total, 'variant')} missing; results are over those present. Missing {names}."
+
+
+def _seeds(seeds: pd.Series) -> str:
+    """'seed 4', 'seeds 0-3, 7'."""
+    runs = [run.tolist() for run in np.split(seeds.to_numpy(), np.flatnonzero(np.diff(seeds) != 1) + 1)]
+    ranges = (f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(ranges)}"
 
 
 def _single_scores(scores: xr.Dataset, class_table: pd.DataFrame) -> str:

@@ -12,7 +12,16 @@ from matplotlib.figure import Figure
 
 from prunecxr.report.labelling import label_points, spread
 from prunecxr.report.style import (
-    BLUE, FREQUENT, INK, PALE, RARE, RED, log_ticks, new_figure, percent_axis, styled,
+    BLUE,
+    FREQUENT,
+    INK,
+    PALE,
+    RARE,
+    RED,
+    log_ticks,
+    new_figure,
+    percent_axis,
+    styled,
 )  # fmt: skip
 from prunecxr.report.wording import number, p_value, sparsity
 
@@ -50,8 +59,8 @@ def forgettability_curves(curves: pd.DataFrame, classes: pd.DataFrame) -> Figure
         for name, (colour, line, marker) in named.items():
             curve = curves[curves["class"] == name].dropna(subset="relative_change")
             axes.plot(
-                curve["sparsity"], curve["relative_change"], color=colour, linestyle=line, marker=marker, markersize=3.5,
-                linewidth=1.5, markerfacecolor="white" if line == "--" else colour, zorder=3,
+                curve["sparsity"], curve["relative_change"], color=colour, linestyle=line, marker=marker,
+                markersize=3.5, linewidth=1.5, markerfacecolor="white" if line == "--" else colour, zorder=3,
             )  # fmt: skip
             ends.append((name, colour, curve["sparsity"].iloc[-1], curve["relative_change"].iloc[-1]))
         axes.axhline(-0.2, color=INK, linestyle=":", linewidth=1)
@@ -154,7 +163,8 @@ def _label_ends(axes: Axes, ends: list[tuple[str, str, float, float]]) -> None:
     for (name, colour, x, y), height in zip(ends, heights, strict=True):
         axes.annotate(
             name, (x, y), xytext=(1.04, height), textcoords=axes.get_yaxis_transform(), color=colour, fontsize=8,
-            va="center", annotation_clip=False, arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkB": 3},
+            va="center", annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkB": 3},
         )  # fmt: skip
 
 

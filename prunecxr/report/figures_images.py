@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -59,7 +61,10 @@ def pairs(
 
 
 def pie_ratios(table: pd.DataFrame, group: str) -> Figure:
-    """Share in PIEs relative to other images, with patient-bootstrap intervals (figure 5); ``class`` or ``diseases``."""
+    """Share in PIEs relative to other images, with patient-bootstrap intervals (figure 5).
+
+    ``group`` is ``class`` or ``diseases``.
+    """
     with styled():
         rows = table[table["group"] == group]
         if group == "class":
@@ -93,18 +98,21 @@ def gallery(items: Sequence[GalleryItem], columns: int = 4) -> Figure:
             axes = figure.add_subplot(rows, columns, i + 1)
             axes.imshow(item.image, cmap="gray", vmin=0, vmax=255)  # type: ignore[arg-type]
             axes.set_axis_off()
-            first = [
-                f"{who}: {name[:20]} {p:.2f}"
-                for who, ((name, p), *_) in (("dense", item.dense), ("pruned", item.pruned))
-            ]
-            labels = ", ".join(item.labels) or "no label"
-            axes.set_title("\n".join([labels[:26], *first]), fontsize=6, loc="left")
+            axes.set_title("\n".join(_said(item)), fontsize=6, loc="left", va="bottom")
         if not shown:
             figure.text(0.5, 0.5, "no images available", ha="center", color="0.4")
     return figure
 
 
-def _fitted_lines(axes: object, table: pd.DataFrame, fit: pd.DataFrame, definition: str) -> None:
+def _said(item: GalleryItem, most: int = 5) -> list[str]:
+    """Lines of a caption: labels (with a dot) and first classes, dense and pruned probability."""
+    return [
+        f"{'●' if one.labelled else '  '} {one.name[:24]} {number(one.dense)} → {number(one.pruned)}"
+        for one in item.predictions[:most]
+    ]
+
+
+def _fitted_lines(axes: Axes, table: pd.DataFrame, fit: pd.DataFrame, definition: str) -> None:
     beta = fit["coefficient"].to_numpy()
     if not len(beta) or np.isnan(beta).any():
         return
@@ -113,8 +121,8 @@ def _fitted_lines(axes: object, table: pd.DataFrame, fit: pd.DataFrame, definiti
         overlap = table[f"iou_fourth_root_{definition}"].quantile(quantile)
         fitted = beta[0] + beta[1] * across + beta[2] * overlap + beta[3] * across * overlap
         label = f"IoU$^{{1/4}}$ = {overlap:.2f} ({100 * quantile:.0f}th percentile)"
-        axes.plot(across, fitted, color=RED, linestyle=line, linewidth=1.4, label=label, zorder=3)  # type: ignore[attr-defined]
-    legend = axes.legend(title="regression at", frameon=False, fontsize=7.5, title_fontsize=7.5, loc="upper left")  # type: ignore[attr-defined]
+        axes.plot(across, fitted, color=RED, linestyle=line, linewidth=1.4, label=label, zorder=3)
+    legend = axes.legend(title="regression at", frameon=False, fontsize=7.5, title_fontsize=7.5, loc="upper left")
     for text in legend.get_texts():
         text.set_parse_math(True)
 
@@ -134,17 +142,17 @@ def _ratio_limits(rows: pd.DataFrame) -> tuple[float, float]:
     return max(low / 1.3, 0.02), min(high * 1.3, 50.0)
 
 
-def _ratio_bar(axes: object, y: int, row: object, low: float, high: float) -> None:
+def _ratio_bar(axes: Axes, y: int, row: Any, low: float, high: float) -> None:
     """A bar from 1 to the ratio, its interval, and words where a log axis has no place for it."""
-    ratio, ends = row.ratio, np.clip([row.low, row.high], low, high)  # type: ignore[attr-defined]
-    text = {"ha": "left", "va": "center", "fontsize": 7.5, "color": "0.35"}
+    ratio, ends = row.ratio, np.clip([row.low, row.high], low, high)
+    text: dict[str, Any] = {"ha": "left", "va": "center", "fontsize": 7.5, "color": "0.35"}
     if np.isnan(ratio):
-        axes.text(1.05, y, "no such image", **text)  # type: ignore[attr-defined]
+        axes.text(1.05, y, "no such image", **text)
         return
     if ratio == 0 or np.isinf(ratio):
-        axes.text(1.05, y, "not in PIEs" if ratio == 0 else "only in PIEs", **text)  # type: ignore[attr-defined]
+        axes.text(1.05, y, "not in PIEs" if ratio == 0 else "only in PIEs", **text)
         return
-    clear = row.low > 1 or row.high < 1  # type: ignore[attr-defined]
-    axes.barh(y, ratio - 1, left=1, height=0.62, color=BLUE if clear else PALE, zorder=2)  # type: ignore[attr-defined]
-    axes.hlines(y, *ends, color=INK, linewidth=1.1, zorder=3)  # type: ignore[attr-defined]
-    axes.plot([ratio], [y], marker="o", markersize=3.5, color=INK, zorder=4)  # type: ignore[attr-defined]
+    clear = row.low > 1 or row.high < 1
+    axes.barh(y, ratio - 1, left=1, height=0.62, color=BLUE if clear else PALE, zorder=2)
+    axes.hlines(y, *ends, color=INK, linewidth=1.1, zorder=3)
+    axes.plot([ratio], [y], marker="o", markersize=3.5, color=INK, zorder=4)

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+
+
+class Prediction(NamedTuple):
+    """What an image's label and either population say of one class; probabilities are means over seeds."""
+
+    name: str
+    labelled: bool
+    dense: float
+    pruned: float
 
 
 @dataclass(frozen=True)
@@ -17,9 +27,7 @@ class GalleryItem:
         id: image id.
         subject_id: patient.
         agreement: of the dense and pruned populations on this image.
-        labels: names of its positive classes.
-        dense: (class, mean probability) of the classes that the dense population puts first, most probable first.
-        pruned: the same of the pruned population.
+        predictions: of its labels and the classes that either population puts first, by dense probability.
         image: gray pixels, shape (height, width), uint8; None where it cannot be shown.
         note: why there is no image.
     """
@@ -27,11 +35,13 @@ class GalleryItem:
     id: str
     subject_id: str
     agreement: float
-    labels: tuple[str, ...]
-    dense: tuple[tuple[str, float], ...]
-    pruned: tuple[tuple[str, float], ...]
+    predictions: tuple[Prediction, ...]
     image: np.ndarray | None = None
     note: str = ""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(one.name for one in self.predictions if one.labelled)
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,7 @@ def gallery(
         read: image id -> gray pixels (height, width) uint8; None where no images are at hand. What it raises is
             shown in place of the image.
         count: number of images, at most.
-        top: number of classes shown of either population.
+        top: number of classes that either population puts first to show beside the labels.
     """
     names = [column for column in labels.columns if column not in ("id", "subject_id")]
     position = {image_id: i for i, image_id in enumerate(labels["id"])}
@@ -99,9 +109,7 @@ def gallery(
                 id=str(row.id),
                 subject_id=str(row.subject_id),
                 agreement=float(row.agreement),
-                labels=tuple(name for name, one in zip(names, positive, strict=True) if one),
-                dense=_most_probable(names, dense[i], top),
-                pruned=_most_probable(names, pruned[i], top),
+                predictions=_predictions(names, positive, dense[i], pruned[i], top),
                 image=image,
                 note=note,
             )
@@ -114,10 +122,14 @@ def _read(read: Callable[[str], np.ndarray] | None, image_id: str) -> tuple[np.n
         return None, "image not available here"
     try:
         return read(image_id), ""
-    except (OSError, ValueError, KeyError, LookupError) as error:
+    except (OSError, ValueError, LookupError) as error:
         return None, f"image could not be read: {error}"
 
 
-def _most_probable(names: Sequence[str], probabilities: np.ndarray, top: int) -> tuple[tuple[str, float], ...]:
-    order = np.argsort(-probabilities, kind="stable")[:top]
-    return tuple((names[c], float(probabilities[c])) for c in order)
+def _predictions(
+    names: Sequence[str], positive: np.ndarray, dense: np.ndarray, pruned: np.ndarray, top: int
+) -> tuple[Prediction, ...]:
+    """Each of the arrays of shape (n_classes,)."""
+    first = {int(c) for population in (dense, pruned) for c in np.argsort(-population, kind="stable")[:top]}
+    shown = sorted(first | set(np.flatnonzero(positive).tolist()), key=lambda c: -dense[c])
+    return tuple(Prediction(names[c], bool(positive[c]), float(dense[c]), float(pruned[c])) for c in shown)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from prunecxr.report import figures, figures_images, sentences
@@ -54,30 +55,30 @@ def _models(findings: Findings) -> Iterator[tuple[str, str, str, str, Figure]]:
     highest = float(overall["sparsity"].max())
     at = sparsity(highest)
     yield (
-        "mean_ap", "Overall performance", sentences.overall(findings),
+        "mean_ap", "Overall performance", str(sentences.overall(findings)),
         "Line of the mean average precision by sparsity with a band between the quartiles over seeds.",
         figures.overall(overall),
     )  # fmt: skip
     if not classes["relative_change_at_max"].notna().any() or highest == 0:
         return
     yield (
-        "forgettability_curves", "Forgettability curves", sentences.most_forgotten(findings),
+        "forgettability_curves", "Forgettability curves", str(sentences.most_forgotten(findings)),
         "One line a class: relative change in average precision by sparsity; the most frequent and the rarest named.",
         figures.forgettability_curves(tables["curves"], classes),
     )  # fmt: skip
     if (classes["train_count"] > 0).any():
         yield (
-            "first_drop", "What is forgotten first", sentences.first_forgotten(findings),
+            "first_drop", "What is forgotten first", sentences.frequency_caption(findings, "first_drop_20"),
             "One point a class: first sparsity with a 20% drop in average precision against training frequency.",
             figures.first_drop(classes, correlations),
         )  # fmt: skip
         yield (
-            "change_at_max", "What is forgotten most", sentences.rare_classes(findings),
+            "change_at_max", "What is forgotten most", sentences.frequency_caption(findings, "relative_change_at_max"),
             f"One point a class: relative change in average precision at {at} sparsity against training frequency.",
             figures.change_at_max(classes, correlations, highest),
         )  # fmt: skip
     yield (
-        "chance_correction", "Raw and chance-corrected change", sentences.chance_correction(findings),
+        "chance_correction", "Raw and chance-corrected change", sentences.chance_caption(findings),
         f"For every class the raw and the chance-corrected relative change at {at} sparsity, and the raw change of a "
         "class forgotten entirely.",
         figures.chance_correction(classes, highest),
@@ -88,17 +89,22 @@ def _pairs(findings: Findings) -> Iterator[tuple[str, str, str, str, Figure]]:
     tables, definition = findings.tables, findings.definition
     if "pairs" not in tables or not tables["pairs"][f"fcd_{definition}"].notna().any():
         return
-    shared = {"definition": definition, "highlight": findings.highlight}
-    correlations = tables["pair_correlations"]
+
+    def figure(x: str, ols: pd.DataFrame | None = None) -> Figure:
+        table, correlations = tables["pairs"], tables["pair_correlations"]
+        return figures_images.pairs(table, correlations, x, definition, ols, findings.highlight)
+
     yield (
-        "pairs_frequency", "Difference in frequency and in forgetting", sentences.interaction(findings),
+        "pairs_frequency", "Difference in frequency and in forgetting",
+        sentences.pair_caption(findings, "log_freq_diff"),
         "One point a pair of classes: dissimilarity of forgettability curves against difference in log frequency.",
-        figures_images.pairs(tables["pairs"], correlations, "log_freq_diff", ols=tables["ols"], **shared),
+        figure("log_freq_diff", tables["ols"]),
     )  # fmt: skip
     yield (
-        "pairs_overlap", "Co-occurrence and difference in forgetting", sentences.pairs(findings),
+        "pairs_overlap", "Co-occurrence and difference in forgetting",
+        sentences.pair_caption(findings, "iou_fourth_root"),
         "One point a pair of classes: dissimilarity of forgettability curves against overlap of the label sets.",
-        figures_images.pairs(tables["pairs"], correlations, "iou_fourth_root", **shared),
+        figure("iou_fourth_root"),
     )  # fmt: skip
 
 
@@ -107,12 +113,12 @@ def _images(findings: Findings) -> Iterator[tuple[str, str, str, str, Figure]]:
     if ratios is None or not ratios["pie_count"].any():
         return
     yield (
-        "pie_classes", "Classes in PIEs", sentences.exemplars(findings),
+        "pie_classes", "Classes in PIEs", sentences.ratio_caption(findings, "class"),
         "One bar a class: share in pruning-identified exemplars relative to other images, with intervals.",
         figures_images.pie_ratios(ratios, "class"),
     )  # fmt: skip
     yield (
-        "pie_diseases", "Number of diseases in PIEs", sentences.diseases(findings),
+        "pie_diseases", "Number of diseases in PIEs", sentences.ratio_caption(findings, "diseases"),
         "One bar a number of diseases: share in pruning-identified exemplars relative to other images, with intervals.",
         figures_images.pie_ratios(ratios, "diseases"),
     )  # fmt: skip

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from html import escape
 
+import numpy as np
 from PIL import Image
 
 from prunecxr.report import sentences
@@ -52,8 +53,8 @@ def render(findings: Findings, illustrations: Sequence[Illustration] | None = No
         f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>{STYLE}</style></head>\n"
-        f'<body><header><p class="kind">What pruning forgets</p><h1>{escape(findings.study)}</h1>{_navigation(findings)}'
-        f"</header>\n<main>{''.join(parts)}</main></body></html>\n"
+        f'<body><header><p class="kind">What pruning forgets</p><h1>{escape(findings.study)}</h1>'
+        f"{_navigation(findings)}</header>\n<main>{''.join(parts)}</main></body></html>\n"
     )
 
 
@@ -67,8 +68,9 @@ def _navigation(findings: Findings) -> str:
 
 def _answers(findings: Findings) -> str:
     blocks = (
-        f"<div><h3>{escape(question)}</h3><p>{escape(answer)}</p></div>"
-        for question, answer in sentences.answers(findings)
+        f"<div><h2>{escape(one.question)}</h2><p><strong>{escape(one.verdict)}</strong></p>"
+        f'<p class="quiet">{escape(one.evidence)}</p></div>'
+        for one in sentences.answers(findings)
     )
     return f'<section class="answers">{"".join(blocks)}</section>'
 
@@ -95,6 +97,11 @@ def _gallery(findings: Findings) -> str:
     note = f'<p class="quiet">{escape(findings.gallery_note)}</p>' if findings.gallery_note else ""
     if not findings.gallery and not note:
         note = '<p class="quiet">No pruning-identified exemplars to show.</p>'
+    if findings.gallery:
+        note += (
+            "<p>Mean probabilities of dense and pruned models for the image's labels (marked ●) and the classes that "
+            "either puts first.</p>"
+        )
     cards = "".join(_card(item) for item in findings.gallery)
     return _section("gallery", heading, f'{note}<div class="gallery">{cards}</div>')
 
@@ -105,20 +112,22 @@ def _card(item: GalleryItem) -> str:
         picture = f'<div class="missing">{escape(item.note)}</div>'
     else:
         alt = escape(f"Radiograph {item.id}, labelled {labels}")
-        picture = f'<img alt="{alt}" src="data:image/png;base64,{_base64(_thumbnail(item))}">'
-    said = "".join(
-        f"<dt>{who}</dt><dd>{'<br>'.join(f'{escape(name)} <b>{number(p)}</b>' for name, p in predictions)}</dd>"
-        for who, predictions in (("dense", item.dense), ("pruned", item.pruned))
+        picture = f'<img alt="{alt}" src="data:image/png;base64,{_base64(_thumbnail(item.image))}">'
+    rows = "".join(
+        f"<tr{' class=labelled' if one.labelled else ''}><td>{escape(one.name)}</td>"
+        f"<td>{number(one.dense)}</td><td>{number(one.pruned)}</td></tr>"
+        for one in item.predictions
     )
     return (
-        f'<div class="card">{picture}<p class="id">{escape(item.id)}<br>patient {escape(item.subject_id)}, agreement '
-        f"{number(item.agreement)}</p><dl><dt>label</dt><dd>{escape(labels)}</dd>{said}</dl></div>"
+        f'<div class="card">{picture}<div><p class="id">{escape(item.id)}<br>patient {escape(item.subject_id)}, '
+        f"agreement {number(item.agreement)}</p><table><thead><tr><th></th><th>dense</th><th>pruned</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table></div></div>"
     )
 
 
-def _thumbnail(item: GalleryItem, side: int = 256) -> bytes:
+def _thumbnail(pixels: np.ndarray, side: int = 256) -> bytes:
     """The image as PNG, at most ``side`` pixels wide and high."""
-    image = Image.fromarray(item.image)
+    image = Image.fromarray(pixels)
     image.thumbnail((side, side))
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", optimize=True)
@@ -133,18 +142,19 @@ def _methods(findings: Findings) -> str:
     texts = [
         "Sparsity is the share of prunable weights (of convolutions and linear layers) set to zero. AP is average "
         "precision on the test split; mean AP its unweighted mean over the classes where it is defined.",
-        "A forgettability curve is the median over seeds of (AP at sparsity k − AP of the dense model of the same seed) "
-        "/ AP of that dense model. A class forgotten entirely still scores AP = prevalence, so its raw change cannot "
-        "fall below prevalence / AP − 1, which is lower for rare classes. The chance-corrected change therefore divides "
-        "by AP − prevalence instead: −100% is back at chance for every class.",
-        f"The overall drop is tested with Welch's t-test of the mean APs of all seeds at a sparsity against the dense "
-        f"ones, from 3 seeds on, two-sided; significant where the mean is lower and P < {findings.alpha:g}. P-values of "
-        "correlations are two-sided; classes that never drop by 20% share the last rank in Spearman's ρ and are left "
-        "out of Pearson's r. P-values of pairs take pairs as independent, which pairs sharing a class are not.",
+        "A forgettability curve is the median over seeds of (AP at sparsity k − AP of the dense model of the same "
+        "seed) / AP of that dense model. A class forgotten entirely still scores AP = prevalence, so its raw change "
+        "cannot fall below prevalence / AP − 1, which is lower for rare classes. The chance-corrected change therefore "
+        "divides by AP − prevalence instead: −100% is back at chance for every class.",
+        "The overall drop is tested with Welch's t-test of the mean APs of all seeds at a sparsity against the dense "
+        "ones, from 3 seeds on, two-sided; significant where the mean is lower and P < "
+        f"{findings.alpha:g}. ρ is Spearman's and r Pearson's correlation, both with two-sided P. Classes that never "
+        "drop by 20% share the last rank in ρ and are left out of r. P-values of pairs take pairs as independent, "
+        "which pairs sharing a class are not.",
         f"Pairs of classes use the definition {DEFINITIONS[findings.definition]}.",
-        f"Pruning-identified exemplars are the images on which the mean predictions of dense and of "
-        f"{sparsity(findings.pie_sparsity)} sparse models agree least (measure: {findings.measure}). Intervals of their "
-        "ratios are 95% percentile intervals of a bootstrap over patients.",
+        "Pruning-identified exemplars are the images on which the mean predictions of dense and of "
+        f"{sparsity(findings.pie_sparsity)} sparse models agree least (measure: {findings.measure}). Intervals of "
+        "their ratios are 95% percentile intervals of a bootstrap over patients.",
         "After Holste et al., How Does Pruning Impact Long-Tailed Multi-Label Medical Image Classifiers?, MICCAI 2023.",
     ]
     return _section("methods", "Methods", "".join(f"<p>{escape(text)}</p>" for text in texts))

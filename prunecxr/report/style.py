@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
@@ -18,7 +20,7 @@ WIDTH, HEIGHT = 5.2, 4.0  # inches; at 360 px on a phone a 9-point letter is sti
 FREQUENT = [("-", "o"), ("-", "s"), ("-", "^")]
 RARE = [("--", "o"), ("--", "s"), ("--", "^")]
 
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
@@ -62,9 +64,9 @@ def as_svg(figure: Figure) -> bytes:
     return _saved(figure, format="svg", metadata={"Date": None, "Creator": None})
 
 
-def percent_axis(axis: object) -> None:
+def percent_axis(axis: Axis) -> None:
     """Ticks of fractions as percentages."""
-    axis.set_major_formatter(PercentFormatter(1, decimals=0))  # type: ignore[attr-defined]
+    axis.set_major_formatter(PercentFormatter(1, decimals=0))
 
 
 def ratio_label(value: float, _position: int | None = None) -> str:
@@ -72,20 +74,20 @@ def ratio_label(value: float, _position: int | None = None) -> str:
     return f"{value:g}×"
 
 
-def log_ticks(axis: object, low: float, high: float, label: FuncFormatter | None = None) -> None:
+def log_ticks(axis: Axis, low: float, high: float, label: FuncFormatter | None = None) -> None:
     """Ticks at 1, 2, 5 times powers of ten on a logarithmic axis, few enough to be read."""
     powers = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
     every = [step * 10.0**power for power in powers for step in (1, 2, 5)]
     ticks = [tick for tick in every if low <= tick <= high]
     if len(ticks) > 8:
         ticks = [tick for tick in ticks if np.isclose(np.log10(tick) % 1, 0)]
-    axis.set_ticks(ticks)  # type: ignore[attr-defined]
-    axis.set_ticks([], minor=True)  # type: ignore[attr-defined]
-    axis.set_major_formatter(label or FuncFormatter(lambda value, _: f"{value:,g}"))  # type: ignore[attr-defined]
+    axis.set_ticks(ticks)
+    axis.set_ticks([], minor=True)
+    axis.set_major_formatter(label or FuncFormatter(lambda value, _: f"{value:,g}"))
 
 
-def _saved(figure: Figure, **options: object) -> bytes:
+def _saved(figure: Figure, **options: Any) -> bytes:
     buffer = io.BytesIO()
     with styled():
-        figure.savefig(buffer, **options)  # type: ignore[arg-type]
+        figure.savefig(buffer, **options)
     return buffer.getvalue()

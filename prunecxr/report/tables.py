@@ -25,8 +25,8 @@ TITLES = {
 }
 NOTES = {
     "overall": "n: seeds with a value; welch: Welch's t-test against the dense models.",
-    "classes": "first_drop_20: smallest sparsity whose median drop exceeds 20%, empty where there is none; floor_at_max: "
-    "the raw change of a class forgotten entirely.",
+    "classes": "first_drop_20: smallest sparsity whose median drop exceeds 20%, empty where there is none; "
+    "floor_at_max: the raw change of a class forgotten entirely.",
     "curves": "Median over seeds of the relative change in AP; one column a sparsity.",
     "curves_corrected": "Median over seeds of the change relative to AP above chance; one column a sparsity.",
     "correlations": "n: classes in Spearman's rho; n_pearson: in Pearson's r, without the censored ones.",
@@ -39,8 +39,9 @@ def html_tables(findings: Findings) -> str:
     parts = []
     for name, table in _for_reading(findings).items():
         note = f"<p class='quiet'>{escape(NOTES[name])}</p>" if name in NOTES else ""
-        box = f'<div class="table" tabindex="0" role="region" aria-label="{escape(TITLES[name])}">{html_table(table)}</div>'
-        parts.append(f"<h3>{escape(TITLES[name])}</h3>{note}{box}")
+        title = escape(TITLES[name])
+        box = f'<div class="table" tabindex="0" role="region" aria-label="{title}">{html_table(table)}</div>'
+        parts.append(f"<h3>{title}</h3>{note}{box}")
     return f'<div class="tables">{"".join(parts)}</div>'
 
 

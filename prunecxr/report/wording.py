@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import pandas as pd
 
 MINUS = "\u2212"
+TIED = "\u00a0"  # a space where no line may break
 
 
 def number(value: float, digits: int = 2) -> str:
@@ -18,32 +20,30 @@ def number(value: float, digits: int = 2) -> str:
     return f"{value:.{digits}f}".replace("-", MINUS)
 
 
-def percent(value: float, digits: int = 0) -> str:
-    """A fraction as a percentage; sparsities keep the decimals that they need."""
-    if np.isnan(value):
-        return "undefined"
-    return f"{100 * value:.{digits}f}%".replace("-", MINUS)
+def percent(value: float) -> str:
+    """A change as a whole percentage: -0.253 -> '−25%'."""
+    return "undefined" if np.isnan(value) else f"{100 * value:.0f}%".replace("-", MINUS)
 
 
 def sparsity(value: float) -> str:
-    """0.65 -> '65%', 0.975 -> '97.5%'."""
+    """A sparsity with the decimals that it needs: 0.65 -> '65%', 0.975 -> '97.5%'."""
     return f"{100 * value:.6g}%"
 
 
 def p_value(p: float) -> str:
     """'P = 0.012', 'P < 0.001', or 'no P' where there was no test."""
     if np.isnan(p):
-        return "no P"
-    return "P < 0.001" if p < 0.001 else f"P = {p:.3f}" if p < 0.1 else f"P = {p:.2f}"
+        return f"no{TIED}P"
+    if p < 0.001:
+        return f"P{TIED}<{TIED}0.001"
+    return f"P{TIED}={TIED}{p:.3f}" if p < 0.1 else f"P{TIED}={TIED}{p:.2f}"
 
 
-def correlation(row: object) -> str:
-    """Pearson's r and Spearman's rho of a row of a table of correlations, with their P and n."""
-    n = int(row.n)  # type: ignore[attr-defined]
-    r, rho = row.pearson_r, row.spearman_rho  # type: ignore[attr-defined]
+def correlation(row: pd.Series) -> str:
+    """Spearman's rho and Pearson's r of a row of a table of correlations, with their P and n."""
     return (
-        f"Spearman ρ = {number(rho)}, {p_value(row.spearman_p)}; "  # type: ignore[attr-defined]
-        f"Pearson r = {number(r)}, {p_value(row.pearson_p)}; n = {n}"  # type: ignore[attr-defined]
+        f"ρ{TIED}={TIED}{number(row.spearman_rho)} ({p_value(row.spearman_p)}), "
+        f"r{TIED}={TIED}{number(row.pearson_r)} ({p_value(row.pearson_p)}), n{TIED}={TIED}{int(row.n)}"
     )
 
 

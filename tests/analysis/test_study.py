@@ -50,7 +50,7 @@ def test_every_gap_is_told(make_study) -> None:
     assert missing_variants(scores) == [(1, 0.7)]
     text = "\n".join(analysis.warnings)
     names = scores["class"].to_numpy()
-    assert "1 of 10 variants missing; results are over those present: seed 1 at 0.7." in text
+    assert "1 of 10 variants missing; results are over those present. Missing at 70% seed 1." in text
     assert f"1 single score missing from otherwise scored variants: {names[0]} (1)." in text
     assert "Only 2 seeds: no significance test" in text
     assert f"(no positive image in the test split): {names[3]}." in text
