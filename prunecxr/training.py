@@ -146,7 +146,7 @@ def fit(
                 seconds=time.perf_counter() - started,
             )
             state.history.append(epoch)
-            if state.improved(_monitored(epoch, options.monitor)):
+            if state.improved(monitored(epoch, options.monitor)):
                 best = {key: value.detach().clone() for key, value in model.state_dict().items()}
             if checkpoint is not None:
                 _save_checkpoint(checkpoint, model, optimizer, schedule, state, best)
@@ -222,7 +222,7 @@ def _validate(model: nn.Module, val: Images, compute: Compute) -> tuple[float, d
     return float(loss), mean_scores(class_scores(val.labels, probabilities(logits)))
 
 
-def _monitored(epoch: Epoch, monitor: str) -> float:
+def monitored(epoch: Epoch, monitor: str) -> float:
     """What early stopping watches, higher is better."""
     if monitor == "val_loss":
         return -epoch.val_loss

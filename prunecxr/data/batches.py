@@ -24,7 +24,7 @@ def to_input(gray: torch.Tensor, channels_last: bool) -> torch.Tensor:
 
 def load_gray(pixels: np.ndarray, device: torch.device) -> torch.Tensor:
     """uint8 pixels, shape (n, height, width), as floats in 0..1 on the device, shape (n, 1, height, width)."""
-    tensor = torch.from_numpy(np.ascontiguousarray(pixels))
+    tensor = torch.from_numpy(np.array(pixels))  # a copy: the cache is a read-only memory map
     return tensor.to(device, non_blocking=True).unsqueeze(1).to(torch.float32).div_(255)
 
 

@@ -165,7 +165,7 @@ def sweep_seed(store: Store, config: Config, material: Material, seed_run: Track
         if todo:
             _log_test_split(seed_run, material)
             model = place(registry.load_network(seed_run.tags[names.MODEL]), compute)
-            settings = registry.load_settings(seed_run.tags[names.MODEL])
+            settings = registry.load_settings(store, seed_run.tags[names.MODEL])
             masks_at = masks_of(model, config.compression.method, int(seed_run.tags[names.SEED]))
         with progress(len(todo), f"{seed_run.tags[names.RUN_NAME]}: pruning", "variant") as bar:
             for k in todo:  # rising: masks are nested, so the network is pruned further and further

@@ -109,7 +109,7 @@ def rebuild_and_register(store: Store, run_id: str) -> str:
         raise EnvironmentFault(
             f"run {run_id}: the stored dense weights give {nonzero} nonzero weights, but {evaluated} were evaluated"
         )
-    return register_variant(run, model, registry.load_settings(seed_run.tags[names.MODEL]))
+    return register_variant(run, model, registry.load_settings(store, seed_run.tags[names.MODEL]))
 
 
 def register(store: Store, run_id: str) -> None:

@@ -81,11 +81,12 @@ def load_network(uri: str) -> nn.Module:
         raise UserError(f"model {uri} cannot be loaded: {str(error).splitlines()[0]}") from None
 
 
-def load_settings(uri: str) -> Settings:
-    """What the model behind a URI knows of its classes and preprocessing."""
+def load_settings(store: Store, uri: str) -> Settings:
+    """What a model that was logged with a run knows of its classes and preprocessing (`uri` from `log_model`)."""
+    location = store.client.get_logged_model(uri.removeprefix("models:/")).artifact_location
     with TemporaryDirectory(prefix="prunecxr-") as folder:
-        local = Path(mlflow.artifacts.download_artifacts(f"{uri}/data/{flavor.SETTINGS}", dst_path=folder))
-        return flavor.read_settings(local)
+        local = mlflow.artifacts.download_artifacts(f"{location}/data/{flavor.SETTINGS}", dst_path=folder)
+        return flavor.read_settings(Path(local))
 
 
 def run_of_model(store: Store, uri: str) -> str:

@@ -82,6 +82,7 @@ def open_store(uri: str | None = None, experiment: str | None = None) -> Store:
         EnvironmentFault: the store cannot be reached, or was written by another version of MLflow.
     """
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # bars of its own are shown for long work
     # What MLflow says while it makes its tables and models is no news to the user of this tool.
     for logger in (
         "mlflow.store.db.utils",

@@ -1,0 +1,123 @@
+"""Masks: parity with torch, exact counts, nesting, ties, scopes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn.utils import prune
+
+from prunecxr.compression.criteria import CRITERIA, find_criterion
+from prunecxr.compression.masks import Ranking, apply_masks, nonzero_weights, rank, split_method
+from prunecxr.errors import UserError
+from prunecxr.models import build_model, prunable_weights
+from tests import tiny
+
+SPARSITIES = (0.0, 0.05, 0.33, 0.5, 0.9, 0.95, 0.999)
+
+
+def torch_masks(model: nn.Module, sparsity: float) -> dict[str, torch.Tensor]:
+    """The masks of torch's own global L1 pruning."""
+    layers = {n: m for n, m in model.named_modules() if isinstance(m, (nn.Conv2d, nn.Linear))}
+    prune.global_unstructured([(m, "weight") for m in layers.values()], prune.L1Unstructured, amount=sparsity)
+    return {f"{name}.weight": module.weight_mask.bool() for name, module in layers.items()}
+
+
+@pytest.mark.parametrize("sparsity", SPARSITIES)
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_parity_with_torch(sparsity, channels_last):
+    model = tiny.network()
+    if channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    ours = rank(CRITERIA["magnitude"](prunable_weights(model), 0), "global")(sparsity)
+    theirs = torch_masks(tiny.network(), sparsity)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_parity_with_torch_on_a_resnet():
+    model = build_model("resnet18", 5, "none", seed=1)
+    ours = rank(CRITERIA["magnitude"](prunable_weights(model), 0), "global")(0.9)
+    theirs = torch_masks(build_model("resnet18", 5, "none", seed=1), 0.9)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+tensors = st.lists(
+    st.lists(st.sampled_from([0.0, 0.1, 0.1, 0.25, 1.0, 3.0]), min_size=1, max_size=12), min_size=1, max_size=4
+)
+
+
+@given(tensors, st.floats(0, 0.99), st.floats(0, 0.99))
+@settings(deadline=None)
+def test_exact_counts_and_nesting_even_with_ties(values, first, second):
+    scores = {str(i): torch.tensor(value) for i, value in enumerate(values)}
+    n = sum(map(len, values))
+    low, high = sorted((first, second))
+    ranking = Ranking(scores)
+    few, many = (torch.cat([m.flatten() for m in ranking.masks(k).values()]) for k in (low, high))
+    assert (~few).sum() == round(low * n)
+    assert (~many).sum() == round(high * n)
+    assert not (many & ~few).any()  # what is pruned at the lower sparsity is pruned at the higher
+
+
+@given(tensors, st.floats(0, 0.99))
+@settings(deadline=None)
+def test_what_stays_scores_at_least_as_high_as_what_goes(values, sparsity):
+    scores = {str(i): torch.tensor(value) for i, value in enumerate(values)}
+    masks = Ranking(scores).masks(sparsity)
+    flat = torch.cat(list(scores.values()))
+    keep = torch.cat([m.flatten() for m in masks.values()])
+    if keep.any() and (~keep).any():
+        assert flat[keep].min() >= flat[~keep].max()
+
+
+def test_layer_scope_prunes_each_layer_alike():
+    weights = prunable_weights(tiny.network())
+    masks = rank(CRITERIA["magnitude"](weights, 0), "layer")(0.5)
+    assert all((~mask).sum() == round(0.5 * mask.numel()) for mask in masks.values())
+
+
+def test_random_is_reproducible_and_nested():
+    weights = prunable_weights(tiny.network())
+    one, other, third = (rank(CRITERIA["random"](weights, seed), "global")(0.5) for seed in (3, 3, 4))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert not all(torch.equal(one[name], third[name]) for name in one)
+    more = rank(CRITERIA["random"](weights, 3), "global")(0.8)
+    assert not any((more[name] & ~one[name]).any() for name in one)
+
+
+def test_applying_masks_one_after_the_other_equals_applying_the_last():
+    stepwise, directly = tiny.network(), tiny.network()
+    masks_at = rank(CRITERIA["magnitude"](prunable_weights(stepwise), 0), "global")
+    for sparsity in SPARSITIES[:5]:
+        apply_masks(prunable_weights(stepwise), masks_at(sparsity))
+    apply_masks(prunable_weights(directly), masks_at(SPARSITIES[4]))
+    for one, other in zip(stepwise.state_dict().values(), directly.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_biases_and_norms_are_left_alone():
+    model = tiny.network()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    weights = prunable_weights(model)
+    assert set(weights) == {"0.weight", "3.weight", "9.weight"}
+    apply_masks(weights, rank(CRITERIA["magnitude"](weights, 0), "global")(0.99))
+    after = model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before if name not in weights)
+    total = sum(w.numel() for w in weights.values())
+    assert nonzero_weights(weights) == total - round(0.99 * total)
+
+
+def test_unknown_names_list_the_known():
+    with pytest.raises(UserError, match="unknown criterion 'l1'; there are magnitude, random"):
+        find_criterion("l1")
+    with pytest.raises(UserError, match="unknown scope 'channnel'; there are global, layer"):
+        split_method("magnitude@channnel")
+    assert split_method("magnitude") == ("magnitude", "global")
+
+
+def test_nan_weights_are_refused():
+    with pytest.raises(UserError, match="not finite"):
+        Ranking({"w": torch.tensor([1.0, float("nan")])})

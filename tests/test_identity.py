@@ -1,0 +1,88 @@
+"""The identity of work is frozen: a change of these hashes would make every finished study be redone."""
+
+from __future__ import annotations
+
+import pytest
+
+from prunecxr import identity
+from prunecxr.config import TrainingOptions
+
+
+def test_golden():
+    training = identity.training_key("a" * 64, "b" * 64, TrainingOptions(epochs=5), "none", "bf16")
+    population = identity.population_key(training, "c" * 64, "bf16")
+    keys = [
+        training,
+        identity.seed_key(training, 7),
+        population,
+        identity.variant_key(population, 7, "magnitude", 0.9),
+        identity.variant_key(population, 7, "magnitude@layer", 0.05),
+    ]
+    assert keys == GOLDEN
+
+
+# Frozen: never edited to make the test pass, only with a new identity.VERSION.
+GOLDEN = [
+    "a3579a964de0776e",
+    "241521f75b97e6b9",
+    "9e7d6ba3a35e8948",
+    "683e85e13b5bc213",
+    "8738d7604f1618c2",
+]
+DEFAULTS = {
+    "architecture": "resnet50",
+    "weights": "imagenet",
+    "optimizer": "adam",
+    "learning_rate": 0.0001,
+    "weight_decay": 0.0,
+    "momentum": 0.9,
+    "schedule": "constant",
+    "batch_size": 256,
+    "epochs": 60,
+    "patience": 15,
+    "monitor": "val_auc",
+    "flip": True,
+    "rotation": 15.0,
+}
+
+
+def test_defaults_are_frozen_too():
+    """They do not enter the hash, so a changed default would make other work look the same."""
+    assert TrainingOptions().model_dump() == DEFAULTS
+
+
+CHANGES = {
+    "train": {"train": "z"},
+    "val": {"val": "z"},
+    "option": {"options": TrainingOptions(epochs=6)},
+    "weights": {"weights": "imagenet"},
+    "precision": {"precision": "fp32"},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_whatever_determines_the_training_changes_its_key(change):
+    base = {"train": "a", "val": "b", "options": TrainingOptions(epochs=5), "weights": "none", "precision": "bf16"}
+    assert identity.training_key(**base) != identity.training_key(**{**base, **change})
+
+
+def test_how_the_weights_are_named_does_not_matter_what_they_are_does():
+    one = identity.training_key("a", "b", TrainingOptions(weights="x.pt"), "hash", "fp32")
+    other = identity.training_key("a", "b", TrainingOptions(weights="copy/x.pt"), "hash", "fp32")
+    assert one == other
+
+
+def test_options_at_their_default_do_not_enter():
+    assert identity.training_key("a", "b", TrainingOptions(epochs=60), "n", "fp32") == identity.training_key(
+        "a", "b", TrainingOptions(), "n", "fp32"
+    )
+
+
+def test_variants_differ_by_seed_method_and_sparsity():
+    keys = {
+        identity.variant_key("p", seed, method, sparsity)
+        for seed in (0, 1)
+        for method in ("magnitude", "random")
+        for sparsity in (0.0, 0.05, 0.050001, 0.5)
+    }
+    assert len(keys) == 16
