@@ -97,26 +97,24 @@ def cache_images(
         lock=folder / f"{work_key}.lock",
     )
     shape = (len(ids), image_size, image_size)
-    found = _open(files, ids, shape)
-    if found is not None:
-        return found
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with _locked(files.lock):
-            found = _open(files, ids, shape)  # another process may have built it while this one waited
-            if found is not None:
-                return found
-            _build(images, stamps, image_size, interpolation, files, workers or _cpus(), desc)
+        cached = _open(files, ids, shape)
+        if cached is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            with _locked(files.lock):
+                cached = _open(files, ids, shape)  # another process may have built it while this one waited
+                if cached is None:
+                    _build(images, stamps, image_size, interpolation, files, workers or _cpus(), desc)
+                    cached = _open(files, ids, shape)
     except OSError as error:
         needed = len(ids) * image_size**2 / 1e6
         raise EnvironmentFault(
-            f"cannot write the image cache {folder}: {error.strerror or error}; it takes {needed:,.0f} MB for "
+            f"cannot use the image cache {folder}: {error.strerror or error}; it takes {needed:,.0f} MB for "
             f"{len(ids):,} images: free space or name another cache folder"
         ) from error
-    built = _open(files, ids, shape)
-    if built is None:
+    if cached is None:
         raise EnvironmentFault(f"the image cache {folder} was removed while it was built")
-    return built
+    return cached
 
 
 def data_fingerprint(table: LabelTable, cached: CachedImages) -> str:

@@ -169,7 +169,7 @@ def test_a_full_disk_is_seen_before_the_work(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 90, 10))
     source = Drawn()
     with pytest.raises(
-        EnvironmentFault, match=r"cannot write the image cache .*: No space left on device; it takes 0 MB"
+        EnvironmentFault, match=r"cannot use the image cache .*: No space left on device; it takes 0 MB"
     ):
         cache_images(source, 8, "bilinear", tmp_path)
     assert source.reads == []
@@ -198,7 +198,7 @@ def test_a_disk_that_fills_up_leaves_nothing_that_is_taken_for_finished(
 
 def test_a_cache_folder_that_cannot_be_made(tmp_path: Path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(EnvironmentFault, match="cannot write the image cache"):
+    with pytest.raises(EnvironmentFault, match="cannot use the image cache"):
         cache_images(Drawn(), 8, "bilinear", tmp_path / "file")
 
 
