@@ -93,6 +93,7 @@ def first_drop(classes: pd.DataFrame, correlations: pd.DataFrame) -> Figure:
         _frequency_axis(axes, known["train_count"])
         _state(axes, correlations, "first_drop_20")
         axes.margins(y=0.15)
+        axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= 1])
         label_points(axes, known["train_count"], height, known["class"], size=7.5)
     return figure
 
@@ -131,9 +132,7 @@ def chance_correction(classes: pd.DataFrame, highest: float) -> Figure:
         axes.grid(visible=False, axis="y")
         percent_axis(axes.xaxis)
         axes.set_xlabel(f"relative change in AP at {sparsity(highest)} sparsity")
-        axes.set_ylabel(
-            "class (training images), most frequent on top" if known["train_count"].notna().any() else "class"
-        )
+        axes.set_ylabel("class (images)")
         figure.legend(
             loc="outside upper center", ncols=3, frameon=False, fontsize=8, handletextpad=0.2, columnspacing=1
         )

@@ -38,9 +38,10 @@ figcaption strong { color: var(--ink); }
   text-align: center; }
 .card .id { margin: 6px 0 2px; color: var(--quiet); font-size: 12px; }
 .card table { width: 100%; font-size: 12.5px; }
-.card th, .card td { padding: 2px 0 2px 8px; border: 0; background: none; white-space: normal; vertical-align: top; }
+.card th, .card td {
+  padding: 2px 0 2px 8px; border: 0; background: none; white-space: nowrap; vertical-align: top; }
 .card th { color: var(--quiet); font-weight: 400; }
-.card td:first-child { padding-left: 14px; text-align: left; text-indent: -14px; color: var(--quiet); }
+.card td:first-child { white-space: normal; padding-left: 14px; text-align: left; text-indent: -14px; color: var(--quiet); }
 .card .labelled td { color: var(--ink); font-weight: 600; }
 .card .labelled td:first-child::before { content: "● "; color: var(--warn); }
 dt { color: var(--quiet); }

@@ -151,11 +151,16 @@ def exemplars(findings: Findings) -> Answer:
 
 
 def frequency_caption(findings: Findings, y: str) -> str:
-    """The correlation of ``y`` with training frequency, and its counterpart."""
+    """How ``y`` of a class goes with its training frequency, and the same chance-corrected."""
     table = findings.tables["correlations"].set_index("y")
     raw, corrected = table.loc[y], table.loc[f"chance_corrected_{y}"]
+    more = {FIRST: "drop earlier", MOST: "lose more"}[y]
+    found = {1: f"Rarer classes {more}", 0: "No association with frequency is shown", -1: f"Frequent classes {more}"}
     censored = f" {count(int(raw.n_censored), 'class', 'classes')} never lose that much." if raw.n_censored else ""
-    return f"{correlation(raw)}. Chance-corrected: {correlation(corrected)}.{censored}"
+    return (
+        f"{found[_direction(raw, findings.alpha)]}: {correlation(raw)}. Chance-corrected: {correlation(corrected)}."
+        f"{censored}"
+    )
 
 
 def chance_caption(findings: Findings) -> str:
@@ -170,9 +175,19 @@ def chance_caption(findings: Findings) -> str:
 
 
 def pair_caption(findings: Findings, x: str) -> str:
-    """The correlation of FCD with ``x``; with the difference in frequency also the regression."""
-    more = _interaction(findings) if x == "log_freq_diff" else ""
-    return f"{correlation(_pair_row(findings, x))}.{more}"
+    """How FCD goes with ``x``; with the difference in frequency also the regression."""
+    row = _pair_row(findings, x)
+    more = {
+        "log_freq_diff": "The more two classes differ in frequency",
+        "iou_fourth_root": "The more two classes overlap",
+    }
+    found = {
+        1: f"{more[x]}, the more their curves differ",
+        0: "No association is shown",
+        -1: f"{more[x]}, the more alike their curves",
+    }[_direction(row, findings.alpha)]
+    regression = _interaction(findings) if x == "log_freq_diff" else ""
+    return f"{found}: {correlation(row)}.{regression}"
 
 
 def ratio_caption(findings: Findings, group: str) -> str:
@@ -182,11 +197,11 @@ def ratio_caption(findings: Findings, group: str) -> str:
     more, less = table[table["low"] > 1], table[table["high"] < 1]
     parts = [
         f"{what} frequent among PIEs: {listing(rows['value'])}"
-        for what, rows in (("More", more), ("Less", less))
+        for what, rows in (("more", more), ("less", less))
         if len(rows)
     ]
-    found = "; ".join(parts) or "No difference beyond what the patient bootstrap allows"
-    return f"{found}. Lines are 95% intervals of a bootstrap over patients; gray where they include 1."
+    found = "; ".join(parts) or "no difference beyond what the patient bootstrap allows"
+    return f"{found[0].upper()}{found[1:]}. Lines are 95% intervals of a bootstrap over patients; gray where they include 1."
 
 
 def _earliest(table: pd.DataFrame, column: str) -> str:

@@ -1,0 +1,72 @@
+"""Findings of the synthetic study."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prunecxr.analysis.study import analyse
+from prunecxr.report.findings import Findings, gallery
+
+ODD_NAME = '<b>Mass & $x$ "co"</b>'
+
+
+@pytest.fixture(scope="session")
+def make_study():
+    path = Path(__file__).parents[1] / "synthetic_study.py"
+    spec = importlib.util.spec_from_file_location("synthetic_study", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look up their annotations
+    spec.loader.exec_module(module)
+    return module.make_study
+
+
+@pytest.fixture(scope="session")
+def make_findings(make_study):
+    """Keyword arguments go to the study; ``edit`` changes its scores."""
+
+    def make(edit=None, images: bool = True, **options) -> Findings:
+        study = make_study(**options)
+        scores = study.scores.copy(deep=True)
+        if edit:
+            scores = edit(scores)
+        renamed = dict(zip(study.scores["class"].to_numpy(), scores["class"].to_numpy(), strict=True))
+        labels = study.labels.rename(columns=renamed)
+        found = analyse(scores, labels, study.dense, study.pruned)
+        read = (lambda image_id: np.full((40, 30), int(image_id[:8]) % 256, np.uint8)) if images else None
+        return Findings(
+            study="tiny",
+            tables=found.tables,
+            warnings=found.warnings,
+            gallery=gallery(found.tables["pies"], labels, study.dense, study.pruned, read, count=3),
+            provenance={"seeds": "0-4", "analysis run": "abc"},
+            pie_sparsity=study.pie_sparsity,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def findings(make_findings) -> Findings:
+    return make_findings()
+
+
+@pytest.fixture(scope="session")
+def odd_findings(make_findings) -> Findings:
+    """A name that is markup and mathematics, a class without test images, two seeds, a missing variant."""
+
+    def edit(scores):
+        names = scores["class"].to_numpy().astype(object)
+        names[1] = ODD_NAME
+        scores = scores.assign_coords({"class": names.astype(str)})
+        scores.ap[{"class": 2}] = np.nan
+        scores.test_count[2] = 0
+        scores.train_count[3] = 0
+        scores.ap[{"seed": 1, "sparsity": 2}] = np.nan
+        return scores
+
+    return make_findings(edit, images=False, n_seeds=2)

@@ -1,0 +1,111 @@
+"""Every figure can be drawn from every table, and the same table gives the same bytes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from prunecxr.report import figures, figures_images
+from prunecxr.report.illustrations import illustrate
+from prunecxr.report.style import as_png, as_svg
+
+ALL = [
+    "mean_ap", "forgettability_curves", "first_drop", "change_at_max", "chance_correction", "pairs_frequency",
+    "pairs_overlap", "pie_classes", "pie_diseases", "pie_gallery",
+]  # fmt: skip
+
+
+def test_all_figures_with_title_caption_and_alt_text(findings) -> None:
+    drawn = illustrate(findings)
+    assert [one.name for one in drawn] == ALL
+    for one in drawn:
+        assert isinstance(one.figure, Figure)
+        assert one.title
+        assert one.alt
+        assert one.caption or not one.on_page
+        assert one.svg.startswith(b"<?xml")
+        assert one.png.startswith(b"\x89PNG")
+
+
+def test_odd_names_gaps_and_few_seeds(odd_findings) -> None:
+    assert [one.name for one in illustrate(odd_findings)] == ALL[:-1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n_classes": 2, "n_images": 100},
+        {"n_classes": 3, "n_seeds": 1},
+        {"sparsities": (0.0, 0.05)},
+        {"sparsities": (0.0,)},
+        {"n_images": 12},
+    ],
+)
+def test_small_studies(make_findings, options: dict) -> None:
+    assert illustrate(make_findings(**options))[0].name == "mean_ap"
+
+
+@pytest.mark.parametrize("count", [None, 0])
+def test_without_training_frequencies(make_findings, count: int | None) -> None:
+    def edit(scores):
+        scores = scores.drop_vars("train_count")
+        return scores if count is None else scores.assign_coords(train_count=("class", [count] * scores.sizes["class"]))
+
+    names = [one.name for one in illustrate(make_findings(edit))]
+    assert "first_drop" not in names
+    assert "chance_correction" in names
+
+
+def test_everything_censored(make_findings) -> None:
+    def edit(scores):
+        scores["ap"] = 0.9 + 0 * scores.ap
+        return scores
+
+    names = [one.name for one in illustrate(make_findings(edit))]
+    assert "first_drop" in names
+
+
+def test_equal_tables_give_equal_bytes(findings) -> None:
+    for render in (as_svg, as_png):
+        first, second = (render(figures.overall(findings.tables["overall"])) for _ in range(2))
+        assert first == second
+
+
+def test_points_are_the_table(findings) -> None:
+    classes, correlations = findings.tables["classes"], findings.tables["correlations"]
+    axes = figures.change_at_max(classes, correlations, 0.95).axes[0]
+    np.testing.assert_allclose(
+        axes.collections[0].get_offsets(), classes[["train_count", "relative_change_at_max"]].to_numpy(float)
+    )
+    assert sorted(text.get_text() for text in axes.texts) == sorted(classes["class"])
+
+
+def test_a_pair_can_be_named(findings) -> None:
+    pair = ("Nodule", "No Finding")
+    tables = findings.tables
+    figure = figures_images.pairs(
+        tables["pairs"], tables["pair_correlations"], "iou_fourth_root", "paper", highlight=pair
+    )
+    assert [text.get_text() for text in figure.axes[0].texts] == ["Nodule &\nNo Finding"]
+
+
+def test_ratios_that_a_log_axis_cannot_show(findings) -> None:
+    table = findings.tables["pie_ratios"].copy()
+    table.loc[:2, "ratio"] = [0.0, np.inf, np.nan]
+    axes = figures_images.pie_ratios(table, "class").axes[0]
+    assert {"not in PIEs", "only in PIEs", "no such image"} == {text.get_text() for text in axes.texts}
+
+
+def test_other_definition(findings) -> None:
+    drawn = {one.name: one for one in illustrate(replace(findings, definition="published"))}
+    assert drawn["pairs_overlap"].figure.axes[0].get_ylabel() == "FCD (definition 'published')"
+
+
+def test_nothing_global_is_used() -> None:
+    code = "import prunecxr.report.page, sys; assert 'matplotlib.pyplot' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,36 @@
+"""Numbers and lists as words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from prunecxr.report.wording import count, listing, number, p_value, percent, sparsity
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(np.nan, "no P"), (0.0, "P < 0.001"), (0.00099, "P < 0.001"), (0.012, "P = 0.012"), (0.5, "P = 0.50")],
+)
+def test_p_values(p: float, text: str) -> None:
+    assert p_value(p).replace("\u00a0", " ") == text
+
+
+def test_numbers() -> None:
+    assert number(-0.256) == "−0.26"
+    assert number(np.nan) == "undefined"
+    assert number(np.inf) == "infinite"
+    assert number(-np.inf) == "−infinite"
+    assert percent(-0.256) == "−26%"
+    assert percent(np.nan) == "undefined"
+    assert [sparsity(k) for k in (0.65, 0.975, 0.05, 1 - 0.05)] == ["65%", "97.5%", "5%", "95%"]
+
+
+def test_lists() -> None:
+    assert listing([]) == ""
+    assert listing(["a"]) == "a"
+    assert listing(["a", "b", "c"]) == "a, b and c"
+    assert listing("abcdefgh", most=3) == "a, b, c and 5 more"
+    assert (count(1, "class", "classes"), count(2, "class", "classes"), count(1000, "pair")) == (
+        "1 class", "2 classes", "1,000 pairs",
+    )  # fmt: skip
