@@ -30,20 +30,20 @@ figure { margin: 0; break-inside: avoid; }
 figure img { display: block; width: 100%; height: auto; }
 figcaption { margin-top: 6px; color: var(--quiet); font-size: 14px; overflow-wrap: anywhere; }
 figcaption strong { color: var(--ink); }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 30px 24px; }
-.card { break-inside: avoid; min-width: 0; font-size: 13px; line-height: 1.4; overflow-wrap: anywhere; hyphens: auto; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 230px), 1fr)); gap: 30px 28px; }
+.card { break-inside: avoid; min-width: 0; font-size: 13px; line-height: 1.4; }
 .card img, .card .missing { width: 100%; aspect-ratio: 1; object-fit: contain; background: #10151a;
   border-radius: 4px; }
 .card .missing { display: grid; place-items: center; padding: 12px; background: #eef1f4; color: var(--quiet);
   text-align: center; }
-.card .id { margin: 6px 0 2px; color: var(--quiet); font-size: 12px; }
-.card table { width: 100%; font-size: 12.5px; }
-.card th, .card td {
-  padding: 2px 0 2px 8px; border: 0; background: none; white-space: nowrap; vertical-align: top; }
+.card .id { margin: 6px 0 2px; color: var(--quiet); font-size: 12px; overflow-wrap: anywhere; }
+.card table { width: 100%; font-size: 12px; }
+.card th, .card td { padding: 2px 0 2px 8px; border: 0; background: none; vertical-align: top; }
 .card th { color: var(--quiet); font-weight: 400; }
-.card td:first-child { white-space: normal; padding-left: 14px; text-align: left; text-indent: -14px; color: var(--quiet); }
+.card td:first-child { position: relative; padding-left: 13px; color: var(--quiet); text-align: left;
+  white-space: normal; overflow-wrap: break-word; }
 .card .labelled td { color: var(--ink); font-weight: 600; }
-.card .labelled td:first-child::before { content: "● "; color: var(--warn); }
+.card .labelled td:first-child::before { content: "●"; position: absolute; left: 0; color: var(--warn); }
 dt { color: var(--quiet); }
 dd { margin: 0; }
 .table { max-height: 26rem; margin-bottom: 6px; overflow: auto; border: 1px solid var(--line); border-radius: 6px; }
@@ -62,7 +62,7 @@ th.text, td.text { text-align: left; }
   h1 { font-size: 25px; }
   .answers { margin-left: -14px; margin-right: -14px; padding: 18px 14px; border-radius: 0; }
   .gallery { grid-template-columns: 1fr; gap: 22px; }
-  .card { display: grid; grid-template-columns: 42% 1fr; gap: 14px; align-items: start; }
+  .card { display: grid; grid-template-columns: 36% 1fr; gap: 12px; align-items: start; }
   .card .id { margin-top: 0; }
 }
 @media print {
@@ -74,9 +74,8 @@ th.text, td.text { text-align: left; }
   .figures { grid-template-columns: 1fr 1fr; gap: 18px; }
   .gallery { grid-template-columns: repeat(4, 1fr); }
   .table { max-height: none; overflow: visible; border: 0; }
-  table { font-size: 7pt; }
-  th { position: static; white-space: normal; }
-  th, td { padding: 2px 4px; }
+  table { font-size: 6.5pt; }
+  th, td { position: static; padding: 2px 4px; white-space: normal; overflow-wrap: anywhere; }
   h2, h3 { break-after: avoid; }
 }
 """

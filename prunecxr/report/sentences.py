@@ -70,7 +70,7 @@ def first_forgotten(findings: Findings) -> Answer:
     if not raw:
         return Answer(question, "No class loses more than 20% of its AP at any sparsity studied.")
     never = int(table["censored"].sum())
-    kept = f" {never} of {count(len(table), 'class', 'classes')} never lose that much." if never else ""
+    kept = f" Never so in {never} of {count(len(table), 'class', 'classes')}." if never else ""
     beside = "the same" if corrected == raw else corrected or "none"
     return Answer(
         question,
@@ -90,7 +90,7 @@ def most_forgotten(findings: Findings) -> Answer:
     return Answer(
         question,
         f"{raw.idxmin()}: {percent(raw.min())} of its AP at {sparsity(_highest(findings))} sparsity.",
-        f"Median over seeds. Measured from chance, where {percent(-1)} is all that a class can lose: {measured}.",
+        f"Median over seeds. Measured from chance, where {percent(-1)} is back at chance: {measured}.",
     )
 
 
@@ -156,7 +156,7 @@ def frequency_caption(findings: Findings, y: str) -> str:
     raw, corrected = table.loc[y], table.loc[f"chance_corrected_{y}"]
     more = {FIRST: "drop earlier", MOST: "lose more"}[y]
     found = {1: f"Rarer classes {more}", 0: "No association with frequency is shown", -1: f"Frequent classes {more}"}
-    censored = f" {count(int(raw.n_censored), 'class', 'classes')} never lose that much." if raw.n_censored else ""
+    censored = f" Never so in {count(int(raw.n_censored), 'class', 'classes')}." if raw.n_censored else ""
     return (
         f"{found[_direction(raw, findings.alpha)]}: {correlation(raw)}. Chance-corrected: {correlation(corrected)}."
         f"{censored}"
@@ -177,14 +177,11 @@ def chance_caption(findings: Findings) -> str:
 def pair_caption(findings: Findings, x: str) -> str:
     """How FCD goes with ``x``; with the difference in frequency also the regression."""
     row = _pair_row(findings, x)
-    more = {
-        "log_freq_diff": "The more two classes differ in frequency",
-        "iou_fourth_root": "The more two classes overlap",
-    }
+    more = {"log_freq_diff": "differ in frequency", "iou_fourth_root": "overlap"}[x]
     found = {
-        1: f"{more[x]}, the more their curves differ",
+        1: f"The more two classes {more}, the more their curves differ",
         0: "No association is shown",
-        -1: f"{more[x]}, the more alike their curves",
+        -1: f"The more two classes {more}, the more alike their curves",
     }[_direction(row, findings.alpha)]
     regression = _interaction(findings) if x == "log_freq_diff" else ""
     return f"{found}: {correlation(row)}.{regression}"
@@ -201,7 +198,8 @@ def ratio_caption(findings: Findings, group: str) -> str:
         if len(rows)
     ]
     found = "; ".join(parts) or "no difference beyond what the patient bootstrap allows"
-    return f"{found[0].upper()}{found[1:]}. Lines are 95% intervals of a bootstrap over patients; gray where they include 1."
+    lines = "Lines are 95% intervals of a bootstrap over patients; gray where they include 1."
+    return f"{found[0].upper()}{found[1:]}. {lines}"
 
 
 def _earliest(table: pd.DataFrame, column: str) -> str:
