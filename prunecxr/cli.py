@@ -23,6 +23,11 @@ def run(command: Callable[[], None]) -> NoReturn:
         _complain(str(error), ENVIRONMENT_FAULT)
     except KeyboardInterrupt:
         _complain("interrupted; the same command continues", INTERRUPTED)
+    except ModuleNotFoundError as error:
+        _complain(
+            f"{sys.executable} lacks the package {error.name}; activate the environment that prunecxr is installed in",
+            ENVIRONMENT_FAULT,
+        )
     except OSError as error:
         _complain(f"{error.strerror or error} ({error.filename})" if error.filename else str(error), ENVIRONMENT_FAULT)
     except Exception as error:

@@ -20,6 +20,9 @@ EXTRA_ARGUMENTS: dict[str, dict[str, Any]] = {
     "inception_v3": {"aux_logits": False, "init_weights": True},
 }
 
+# What torch.load raises for a file that is torn or was never its own.
+LOAD_ERRORS = (OSError, EOFError, RuntimeError, ValueError, LookupError, pickle.UnpicklingError)
+
 
 def architectures() -> list[str]:
     """Names of the architectures: torchvision's own list of image classifiers."""
@@ -116,7 +119,7 @@ def _pretrained_state(name: str, weights: str) -> dict[str, torch.Tensor]:
 def _state_from_file(path: Path) -> dict[str, torch.Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+    except LOAD_ERRORS as error:
         first = str(error).splitlines()[0]
         raise UserError(f"option weights: {path} is not a file of tensors written by torch.save ({first})") from None
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):

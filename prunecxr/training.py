@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.evaluation.metrics import class_scores, mean_scores
 from prunecxr.evaluation.predict import predict_logits, probabilities
 from prunecxr.hardware import autocast
+from prunecxr.models import LOAD_ERRORS
 from prunecxr.progress import progress
 
 
@@ -260,7 +262,8 @@ def _save_checkpoint(
             os.fsync(file.fileno())
         beside.replace(path)
     except (OSError, RuntimeError) as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise EnvironmentFault(f"checkpoint {path} cannot be written ({error}); free space or set workdir") from None
 
 
@@ -272,7 +275,7 @@ def _load_checkpoint(
 ) -> tuple[Progress, dict[str, torch.Tensor]]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError) as error:
+    except LOAD_ERRORS as error:
         raise EnvironmentFault(f"checkpoint {path} cannot be read ({error}); remove it to train anew") from None
     model.load_state_dict(content["model"])
     optimizer.load_state_dict(content["optimizer"])

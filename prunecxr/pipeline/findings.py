@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from prunecxr import __version__, identity
 from prunecxr.analysis import study as whole
 from prunecxr.analysis.exemplars import nearest_sparsity
 from prunecxr.config import AnalysisOptions
 from prunecxr.errors import UserError
-from prunecxr.report.figures import figures
 from prunecxr.report.findings import Findings, gallery
+from prunecxr.report.illustrations import illustrate
 from prunecxr.report.page import render
 from prunecxr.tracking import names, query, runs
 from prunecxr.tracking.query import Population
@@ -156,12 +155,23 @@ def _log(run: TrackedRun, findings: Findings, options: AnalysisOptions) -> None:
         (folder / "figures").mkdir()
         for name, table in findings.tables.items():
             table.to_csv(folder / "tables" / f"{name}.csv", index=False)
-        for name, images in figures(findings).items():
-            for suffix, content in images.items():
-                (folder / "figures" / f"{name}.{suffix}").write_bytes(content)
-        (folder / names.REPORT).write_text(render(findings), encoding="utf-8")
-    run.log(metrics=_headline(findings.tables), params={f"cfg/{k}": str(v) for k, v in options.model_dump().items()})
+        drawn = illustrate(findings)
+        for picture in drawn:
+            (folder / "figures" / f"{picture.name}.svg").write_bytes(picture.svg)
+            (folder / "figures" / f"{picture.name}.png").write_bytes(picture.png)
+        (folder / names.REPORT).write_text(render(findings, drawn), encoding="utf-8")
+    run.log(metrics=_headline(findings), params={f"cfg/{k}": str(v) for k, v in options.model_dump().items()})
 
 
-def _headline(tables: dict[str, pd.DataFrame] | object) -> dict[str, float]:
-    return {}
+def _headline(findings: Findings) -> dict[str, float]:
+    """The numbers that one compares studies by, as metrics of the analysis run; undefined ones are left out."""
+    overall, relations = findings.tables["overall"], findings.tables["correlations"]
+    dropped = overall.loc[overall["significant_drop"].fillna(False).astype(bool), "sparsity"]
+    numbers = {
+        "dense_median_mean_ap": float(overall.loc[overall["sparsity"] == 0, "median_mean_ap"].iloc[0]),
+        "first_significant_drop": float(dropped.min()) if len(dropped) else float("nan"),
+        "n_pies": float(findings.tables["pies"]["is_pie"].sum()),
+    }
+    for row in relations.itertuples(index=False):
+        numbers[f"spearman_rho/{row.y}"] = float(row.spearman_rho)
+    return numbers

@@ -23,7 +23,7 @@ def configure(given: dict[str, str]) -> Config:
 
 
 def configure_from_run(run: TrackedRun | None, given: dict[str, str]) -> Config:
-    """The configuration of a command that goes on with something: flags over a recipe file, or over the run's recipe."""
+    """The configuration of a command that continues something: flags over a recipe file, or over the run's recipe."""
     given = dict(given)
     recipe = given.pop("recipe", "")
     if recipe:

@@ -122,11 +122,12 @@ def _say_data(data: material.Material) -> None:
 def _note(config: Config, outcome: Outcome | None = None, tally: Tally | None = None) -> str:
     """The description that the MLflow UI shows: markdown."""
     ks = config.compression.sparsities
+    dataset = config.data.dataset_name or config.data.dataset
     lines = [
         f"# {config.study}",
         config.description,
-        f"What does a {config.training.architecture} trained on {config.data.dataset_name or config.data.dataset} forget "
-        f"when it is pruned ({config.compression.method})? {len(config.seeds)} seed(s) x {len(ks)} sparsities "
+        f"What does a {config.training.architecture} trained on {dataset} forget when it is pruned "
+        f"({config.compression.method})? {len(config.seeds)} seed(s) x {len(ks)} sparsities "
         f"from {ks[0]:g} to {ks[-1]:g}.",
         "- seed runs below this one: training curves, and forgettability curves as `curve_ap/<class>` "
         "(step = 100 x sparsity)",

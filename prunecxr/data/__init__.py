@@ -1,0 +1,1 @@
+"""Data: label tables and images, checked, cached, batched."""

@@ -1,0 +1,44 @@
+"""Probabilities: independent of batch size in fp32, close in bf16, the model's mode restored."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from prunecxr.evaluation.predict import predict_logits, probabilities
+from tests import tiny
+
+
+def logits(precision="fp32", batch_size=16, model=None, channels_last=True):
+    return predict_logits(
+        model or tiny.network(),
+        tiny.bright_squares(37).pixels,
+        device=torch.device("cpu"),
+        precision=precision,
+        batch_size=batch_size,
+        channels_last=channels_last,
+    )
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 37, 100])
+def test_batch_size_does_not_matter(batch_size):
+    assert torch.allclose(logits(batch_size=batch_size), logits(), atol=1e-6)
+
+
+def test_bf16_is_close_and_returns_fp32():
+    low = logits("bf16")
+    assert low.dtype == torch.float32
+    assert torch.allclose(low, logits(), atol=5e-2)
+
+
+def test_the_mode_is_restored_and_dropout_is_off():
+    model = tiny.network().train()
+    assert torch.equal(logits(model=model), logits(model=model))
+    assert model.training
+
+
+def test_probabilities_are_sigmoids():
+    values = torch.tensor([[-100.0, 0.0, 100.0]])
+    assert np.allclose(probabilities(values), [[0, 0.5, 1]])
+    assert probabilities(values).dtype == np.float32
