@@ -72,10 +72,11 @@ th.text, td.text { text-align: left; }
   header, main { max-width: none; padding: 0; }
   .answers, .warnings { background: none; border: 1px solid var(--line); }
   .figures { grid-template-columns: 1fr 1fr; gap: 18px; }
-  .gallery { grid-template-columns: repeat(4, 1fr); }
+  .gallery { grid-template-columns: repeat(3, 1fr); }
   .table { max-height: none; overflow: visible; border: 0; }
-  table { font-size: 6.5pt; }
-  th, td { position: static; padding: 2px 4px; white-space: normal; overflow-wrap: anywhere; }
+  .tables table { font-size: 6.5pt; }
+  .tables th, .tables td, .tables td:first-child {
+    position: static; padding: 2px 4px; white-space: normal; overflow-wrap: anywhere; }
   h2, h3 { break-after: avoid; }
 }
 """

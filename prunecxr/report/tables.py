@@ -69,7 +69,7 @@ def _for_reading(findings: Findings) -> dict[str, pd.DataFrame]:
 
 
 def _pivoted(curves: pd.DataFrame, value: str) -> pd.DataFrame:
-    wide = curves.pivot(index="class", columns="sparsity", values=value).loc[curves["class"].unique()]
+    wide = curves.pivot_table(index="class", columns="sparsity", values=value, sort=False, dropna=False)
     wide = wide.round(3) + 0.0  # no minus before a zero
     return wide.rename(columns=lambda k: f"{k:g}").reset_index().rename_axis(columns=None)
 
