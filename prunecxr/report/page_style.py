@@ -74,9 +74,10 @@ th.text, td.text { text-align: left; }
   .figures { grid-template-columns: 1fr 1fr; gap: 18px; }
   .gallery { grid-template-columns: repeat(3, 1fr); }
   .table { max-height: none; overflow: visible; border: 0; }
+  .answers { grid-template-columns: 1fr 1fr; gap: 12px 24px; padding: 14px; }
   .tables table { font-size: 6.5pt; }
-  .tables th, .tables td, .tables td:first-child {
-    position: static; padding: 2px 4px; white-space: normal; overflow-wrap: anywhere; }
+  .tables th, .tables td, .tables td:first-child { position: static; padding: 2px 4px; }
+  .tables th, .tables td.text { white-space: normal; }
   h2, h3 { break-after: avoid; }
 }
 """

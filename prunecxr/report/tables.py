@@ -11,8 +11,10 @@ from prunecxr.report.findings import Findings
 from prunecxr.report.wording import MINUS
 
 EXEMPLARS = 50
+CORRECTED = "chance_corrected_"
 TITLES = {
     "overall": "Mean AP by sparsity",
+    "overall_corrected": "Mean chance-corrected AP by sparsity",
     "classes": "Classes",
     "curves": "Forgettability curves",
     "curves_corrected": "Forgettability curves, chance-corrected",
@@ -25,6 +27,7 @@ TITLES = {
 }
 NOTES = {
     "overall": "n: seeds with a value; welch: Welch's t-test against the dense models.",
+    "overall_corrected": "Mean over classes of (AP − prevalence) / (1 − prevalence), tested in the same way.",
     "classes": "first_drop_20: smallest sparsity whose median drop exceeds 20%, empty where there is none; "
     "floor_at_max: the raw change of a class forgotten entirely.",
     "curves": "Median over seeds of the relative change in AP; one column a sparsity.",
@@ -49,6 +52,7 @@ def html_table(table: pd.DataFrame) -> str:
     """One table; numbers to four significant digits, nothing for NaN."""
     text = [not pd.api.types.is_numeric_dtype(kind) for kind in table.dtypes]
     head = "".join(_cell("th", str(name), left) for name, left in zip(table.columns, text, strict=True))
+    head = head.replace("_", "_<wbr>")  # where long names may break on paper
     columns = [[_cell("td", _shown(value), left) for value in table.iloc[:, i]] for i, left in enumerate(text)]
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True))
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -57,6 +61,12 @@ def html_table(table: pd.DataFrame) -> str:
 def _for_reading(findings: Findings) -> dict[str, pd.DataFrame]:
     """The tables in the order of :data:`TITLES`: curves as class by sparsity, the first PIEs alone."""
     tables = dict(findings.tables)
+    overall = tables["overall"]
+    corrected = [column for column in overall if column.startswith(CORRECTED)]
+    tables["overall"] = overall.drop(columns=corrected)
+    tables["overall_corrected"] = overall[["sparsity", *corrected, "n"]].rename(
+        columns=lambda c: c.removeprefix(CORRECTED)
+    )
     if "curves" in tables:
         curves = tables["curves"]
         tables["curves"] = _pivoted(curves, "relative_change")

@@ -17,7 +17,7 @@ from prunecxr.report.page import _warnings, render
 from prunecxr.report.tables import EXEMPLARS, html_table
 
 GOLDEN = Path(__file__).with_name("golden_report.txt")
-VOID = {"meta", "img", "br"}
+VOID = {"meta", "img", "br", "wbr"}
 
 
 class Checker(HTMLParser):
