@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from prunecxr.analysis.study import analyse
 from prunecxr.report.findings import Findings, gallery
+from tests import synthetic_study
 
 ODD_NAME = '<b>Mass & $x$ "co"</b>'
 
 
 @pytest.fixture(scope="session")
 def make_study():
-    path = Path(__file__).parents[1] / "synthetic_study.py"
-    spec = importlib.util.spec_from_file_location("synthetic_study", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look up their annotations
-    spec.loader.exec_module(module)
-    return module.make_study
+    return synthetic_study.make_study
+
+
+@pytest.fixture(scope="session")
+def study(make_study):
+    return make_study()
 
 
 @pytest.fixture(scope="session")
