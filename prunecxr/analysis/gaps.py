@@ -95,10 +95,12 @@ def _single_scores(scores: xr.Dataset, class_table: pd.DataFrame) -> str:
 
 
 def _few_seeds(scores: xr.Dataset) -> str:
-    seeds = scores.sizes["seed"]
-    if seeds >= MIN_SEEDS:
+    dense = int((scores["ap"].sel(sparsity=0).count("class") > 0).sum())
+    if dense >= MIN_SEEDS:
         return ""
-    return f"Only {_count(seeds, 'seed')}: no significance test of the overall drop, which needs at least {MIN_SEEDS}."
+    return (
+        f"Only {_count(dense, 'dense model')}: no significance test of the overall drop, which needs {MIN_SEEDS} seeds."
+    )
 
 
 def _undefined(class_table: pd.DataFrame) -> list[str]:

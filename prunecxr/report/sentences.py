@@ -47,7 +47,7 @@ def overall(findings: Findings) -> Answer:
     )
     tested = table[table["welch_p"].notna()]
     if tested.empty:
-        return Answer(question, f"Not tested: {seeds}, and at least 3 are needed.", change)
+        return Answer(question, "Not tested.", f"A test needs 3 dense and 3 pruned models that vary; {seeds}. {change}")
     drops, holm = (tested[tested[column]] for column in ("significant_drop", "significant_drop_holm"))
     how = f"Welch's t-test against {seeds}"
     if drops.empty:
@@ -67,9 +67,10 @@ def first_forgotten(findings: Findings) -> Answer:
     """The classes that lose 20% of their AP before all others."""
     question, table = "What is forgotten first?", findings.tables["classes"]
     raw, corrected = (_earliest(table, f"{prefix}{FIRST}") for prefix in ("", "chance_corrected_"))
-    if not raw:
-        return Answer(question, "No class loses more than 20% of its AP at any sparsity studied.")
     never = int(table["censored"].sum())
+    if not raw:
+        known = "No class loses more than 20% of its AP at any sparsity studied."
+        return Answer(question, known if never else "No class has a defined change in AP.")
     kept = f" Never so in {never} of {count(len(table), 'class', 'classes')}." if never else ""
     beside = "the same" if corrected == raw else corrected or "none"
     return Answer(

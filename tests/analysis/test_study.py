@@ -52,7 +52,7 @@ def test_every_gap_is_told(make_study) -> None:
     names = scores["class"].to_numpy()
     assert "1 of 10 variants missing; results are over those present. Missing at 70% seed 1." in text
     assert f"1 single score missing from otherwise scored variants: {names[0]} (1)." in text
-    assert "Only 2 seeds: no significance test" in text
+    assert "Only 2 dense models: no significance test" in text
     assert f"(no positive image in the test split): {names[3]}." in text
     assert f"(no positive training image: log frequency undefined): {names[1]}." in text
     assert "2 classes never lose 20% of AP at any sparsity studied" in text
