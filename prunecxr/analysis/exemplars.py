@@ -158,7 +158,8 @@ def pie_ratios(
     Returns:
         Columns group (``class`` or ``diseases``), value (class name; 0, 1, 2, 3, 4+ diseases, not counting 'No
         Finding'), pie_share, non_pie_share, ratio, low, high, pie_count, non_pie_count. The ratio is NaN where
-        neither group has such an image, infinite where only PIEs do. Empty bins stay.
+        neither group has such an image, infinite where only PIEs do; without such images in both groups there is no
+        interval. Empty bins stay.
     """
     ranked = pie_table[pie_table["agreement"].notna()]
     has, groups, values = _image_properties(ranked, names)
@@ -169,10 +170,12 @@ def pie_ratios(
     both = np.hstack([counted * is_pie[:, None], counted * ~is_pie[:, None]])
     totals = totals_by_subject(ranked["subject_id"].to_numpy(), both)
     pie_share, other_share, ratio = _shares(totals.sum(axis=0, keepdims=True))
+    pie_count, other_count = (has[group].sum(axis=0).astype(int) for group in (is_pie, ~is_pie))
     low = high = np.full(len(values), np.nan)
     if len(totals):
-        low, high = percentile_interval(_shares(resampled_totals(totals, resamples, seed))[2], level)
-    pie_count, other_count = (has[group].sum(axis=0).astype(int) for group in (is_pie, ~is_pie))
+        ends = percentile_interval(_shares(resampled_totals(totals, resamples, seed))[2], level)
+        # Every resample repeats a count of 0: that is no evidence that there is nothing to find.
+        low, high = (np.where((pie_count > 0) & (other_count > 0), end, np.nan) for end in ends)
     return pd.DataFrame(
         {
             "group": groups,

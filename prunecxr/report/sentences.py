@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -244,7 +245,8 @@ def _interaction(findings: Findings) -> str:
     return f" Interaction of both in the regression: {found}."
 
 
-def _ratio(row: object) -> str:
+def _ratio(row: Any) -> str:
     """'3.1 times as often (95% CI 2.0 to 4.4)'."""
     ratio, low, high = (number(getattr(row, name), 1) for name in ("ratio", "low", "high"))
-    return f"{ratio} times as often (95% CI {low} to {high})"
+    interval = "no interval: none in one group" if np.isnan(row.low) else f"95% CI {low} to {high}"
+    return f"{ratio} times as often ({interval})"

@@ -146,6 +146,7 @@ def test_ratios_by_hand(study) -> None:
     two = ratios[ratios.value == "2"].iloc[0]
     assert two.pie_share == (number[table.is_pie] == 2).mean()
     known = ratios.dropna()
+    assert len(known) == ((ratios.pie_count > 0) & (ratios.non_pie_count > 0)).sum()
     assert ((known.low <= known.ratio) & (known.ratio <= known.high)).all()
     empty = pie_ratios(table[number < 4], names).iloc[-1]
     assert empty.value == "4+"
@@ -177,3 +178,12 @@ def test_diseases_and_sparsities() -> None:
     assert nearest_sparsity([0.0, 0.5, 0.95], 0.9) == 0.95
     assert nearest_sparsity([0.85, 0.95], 0.9) == 0.95
     assert np.isnan(nearest_sparsity([0.0], 0.9))
+
+
+def test_no_interval_from_images_of_one_group(study) -> None:
+    table = pies(study.labels, study.dense, study.pruned)
+    table["Nodule"] = (~table.is_pie).astype(int)
+    table["Emphysema"] = table.is_pie.astype(int)
+    ratios = pie_ratios(table, class_columns(study.labels), 100).set_index("value")
+    assert ratios.ratio[["Nodule", "Emphysema"]].tolist() == [0, np.inf]
+    assert ratios.loc[["Nodule", "Emphysema"], ["low", "high"]].isna().all(axis=None)
