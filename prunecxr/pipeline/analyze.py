@@ -16,7 +16,7 @@ from prunecxr.tracking.store import Store
 
 def analyze(store: Store, given: dict[str, str], population: str | None) -> None:
     """Analyse a study: `given` are the texts of the command line, `population` a key or None for the newest."""
-    name = given["study"] or configure_from_run(None, given).study
+    name = configure_from_run(None, given).study
     there = query.locate_study(store, name)
     study = runs.find(there, "study", {names.STUDY: name})
     config = configure_from_run(study, given)

@@ -9,7 +9,6 @@ import logging
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import mlflow.pytorch
 import numpy as np
@@ -71,9 +70,10 @@ def signature(classes: tuple[str, ...]) -> ModelSignature:
     return ModelSignature(Schema([images]), Schema([ColSpec("float", name) for name in classes]))
 
 
-def _load_pyfunc(path: str) -> Predictor:
-    """What MLflow calls with the model's data folder."""
-    return Predictor(mlflow.pytorch._load_model(path), read_settings(Path(path) / SETTINGS))
+def _load_pyfunc(path: str, model_config: dict[str, str | None] | None = None) -> Predictor:
+    """What MLflow calls with the model's data folder; `model_config={"device": "cpu"}` chooses a device."""
+    device = (model_config or {}).get("device") or "auto"
+    return Predictor(mlflow.pytorch._load_model(path), read_settings(Path(path) / SETTINGS), device)
 
 
 def read_settings(path: Path) -> Settings:
@@ -85,19 +85,20 @@ def read_settings(path: Path) -> Settings:
 class Predictor:
     """The pyfunc side of a model: resizes, normalises and batches as the evaluation did, in fp32."""
 
-    def __init__(self, model: nn.Module, settings: Settings) -> None:
+    def __init__(self, model: nn.Module, settings: Settings, device: str = "auto") -> None:
         self.settings = settings
-        self.device = resolve_device("auto")
+        self.device = resolve_device(device)
         layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         self.model = model.to(self.device).to(memory_format=layout)
 
-    def predict(self, images: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002 (MLflow's)
+    # Without type hints: MLflow would take them for a schema of its own, beside the signature.
+    def predict(self, images, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002
         """Class probabilities of gray images.
 
         Args:
             images: uint8, shape (n, height, width), any size.
         Returns:
-            one float32 column a class, one row an image.
+            DataFrame, one float32 column a class, one row an image.
         Raises:
             ValueError: another shape or type.
         """

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
+from prunecxr.errors import UserError
 from prunecxr.tracking import names
 from prunecxr.tracking.store import Store
 
@@ -30,7 +31,7 @@ def search(
     store: Store, tags: Mapping[str, str], finished: bool = False, experiment_ids: Iterable[str] = ()
 ) -> list[Run]:
     """All runs that carry these tags, newest first."""
-    clauses = [f"tags.`{name}` = '{_quoted(value)}'" for name, value in tags.items()]
+    clauses = [f"tags.`{name}` = {_quoted(value)}" for name, value in tags.items()]
     if finished:
         clauses.append("attributes.status = 'FINISHED'")
     runs: list[Run] = []
@@ -56,7 +57,10 @@ def batched(entries: list[Any], size: int) -> Iterator[list[Any]]:
 
 
 def _quoted(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("'", "\\'")
+    """MLflow's filters have no escape for quotes; no name of this tool holds one."""
+    if "'" in value:
+        raise UserError(f"{value!r}: names hold no quotes")
+    return f"'{value}'"
 
 
 @dataclass

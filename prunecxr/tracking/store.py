@@ -127,6 +127,8 @@ def store_faults(uri: str) -> Iterator[None]:
     """Turn what MLflow raises when its store fails into one line that names the store."""
     try:
         yield
+    except ModuleNotFoundError as error:
+        raise EnvironmentFault(f"tracking store {uri}: needs the package {error.name}, pip install it") from error
     except (MlflowException, sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
         first = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
         raise EnvironmentFault(f"tracking store {uri}: {first}") from error

@@ -1,0 +1,79 @@
+"""Names that users may rely on: frozen here, changed only with a note in the changelog."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prunecxr.tracking import names
+
+
+def test_golden():
+    public = {name: value for name, value in vars(names).items() if name.isupper() and isinstance(value, str)}
+    contract = {
+        "KIND": "prunecxr.kind",
+        "STUDY": "prunecxr.study",
+        "KEY": "prunecxr.key",
+        "DATASET": "prunecxr.dataset",
+        "ARCHITECTURE": "prunecxr.architecture",
+        "SEED": "prunecxr.seed",
+        "METHOD": "prunecxr.method",
+        "SPARSITY": "prunecxr.sparsity",
+        "PARENT": "mlflow.parentRunId",
+        "REALISED_SPARSITY": "realised_sparsity",
+        "NONZERO_WEIGHTS": "nonzero_weights",
+        "PREDICTIONS": "predictions.parquet",
+        "VARIANT_RECIPE": "recipe.json",
+        "REPORT": "report.html",
+    }
+    assert {name: public[name] for name in contract} == contract
+    assert names.MEAN_METRICS == {"ap": "mean_ap", "auroc": "mean_auroc", "f1": "mean_f1"}
+
+
+@pytest.mark.parametrize(
+    ("sparsity", "text", "suffix"),
+    [
+        (0.0, "0.00", "k00"),
+        (0.05, "0.05", "k05"),
+        (0.9, "0.90", "k90"),
+        (0.95, "0.95", "k95"),
+        (0.975, "0.975", "k97_5"),
+    ],
+)
+def test_sparsities(sparsity, text, suffix):
+    assert names.sparsity_text(sparsity) == text
+    assert names.sparsity_suffix(sparsity) == suffix
+
+
+@pytest.mark.parametrize(
+    ("arguments", "alias"),
+    [
+        ((7, "magnitude", 0.0), "seed-07"),
+        ((7, "magnitude", 0.9), "seed-07-k90"),
+        ((7, "random", 0.9), "seed-07-random-k90"),
+        ((123, "magnitude@layer", 0.5), "seed-123-magnitude-layer-k50"),
+    ],
+)
+def test_aliases(arguments, alias):
+    assert names.model_alias(*arguments) == alias
+    assert re.fullmatch(r"[\w-]+", alias)
+
+
+def test_registered_model():
+    assert names.model_name("nih-cxr-lt", "resnet50") == "prunecxr-nih-cxr-lt-resnet50"
+
+
+@given(st.lists(st.text(min_size=1), unique=True, max_size=8))
+def test_metric_names_are_admitted_and_distinct(classes):
+    found = names.metric_names("ap", tuple(classes))
+    assert list(found) == classes
+    assert len(set(found.values())) == len(classes)
+    assert all(re.fullmatch(r"ap/[A-Za-z0-9_. -]+", name) for name in found.values())
+
+
+def test_usual_class_names_stay_as_they_are():
+    assert names.metric_name("ap", "Pleural Thickening") == "ap/Pleural Thickening"
+    assert names.metric_name("ap", "Mass/Nodule") == "ap/Mass_Nodule"

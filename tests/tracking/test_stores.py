@@ -1,0 +1,200 @@
+"""The contract of tracking, over every kind of store: SQLite, a server, PostgreSQL."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from prunecxr.errors import EnvironmentFault, UserError
+from prunecxr.models import build_model
+from prunecxr.tracking import names, query, registry, runs
+from prunecxr.tracking.registry import Settings
+from tests.tracking.variants import CLASSES, IDS, log_seed, log_variant, probabilities_of, scores_of
+
+SPARSITIES = (0.0, 0.5, 0.9)
+
+
+@pytest.fixture
+def study(store):
+    """Two seeds at three sparsities, one variant missing."""
+    for seed in (3, 7):
+        seed_run = log_seed(store, seed)
+        for sparsity in SPARSITIES:
+            if (seed, sparsity) != (7, 0.5):
+                log_variant(store, seed_run, sparsity)
+    return store
+
+
+def test_a_run_is_made_once_and_found_again(store):
+    identity = {names.KEY: "k", names.STUDY: 'a "study"'}
+    one = runs.find_or_create(store, "seed", identity, name="n", tags={"x": "1"})
+    again = runs.find_or_create(store, "seed", identity, name="n")
+    assert one.id == again.id
+    assert not again.finished
+    one.finish()
+    assert runs.find(store, "seed", identity).finished
+    assert runs.find(store, "variant", identity) is None
+
+
+def test_a_finished_run_is_preferred_to_an_unfinished_one(store):
+    tags = {names.KIND: "seed", names.KEY: "k"}
+    done = runs.wrap(store, store.client.create_run(store.experiment_id, tags=tags))
+    done.finish()
+    store.client.create_run(store.experiment_id, tags=tags)
+    assert runs.find(store, "seed", {names.KEY: "k"}).id == done.id
+
+
+def test_more_than_mlflows_limits_and_no_nan(store):
+    run = runs.find_or_create(store, "seed", {names.KEY: "k"}, name="n")
+    metrics = {f"ap/class {i}": i / 2000 for i in range(1900)} | {"undefined": float("nan")}
+    run.log(metrics=metrics, params={f"p{i}": str(i) for i in range(230)}, tags={f"t{i}": str(i) for i in range(150)})
+    data = store.client.get_run(run.id).data
+    assert data.metrics == {name: value for name, value in metrics.items() if name != "undefined"}
+    assert len(data.params) == 230
+    assert sum(name[0] == "t" for name in data.tags) >= 150
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED"), (None, "FINISHED")]
+)
+def test_how_a_run_ends(store, error, status):
+    run = runs.find_or_create(store, "seed", {names.KEY: "k"}, name="n")
+    try:
+        with runs.ending(run):
+            if error:
+                raise error
+    except (ValueError, KeyboardInterrupt):
+        pass
+    assert store.client.get_run(run.id).info.status == status
+
+
+def test_the_invocation_becomes_the_work_or_points_to_it(store):
+    invocations = [store.client.create_run(store.experiment_id).info.run_id for _ in range(2)]
+    first, second = (type(store)(store.client, store.uri, store.experiment_id, i) for i in invocations)
+    run = runs.find_or_create(first, "study", {names.STUDY: "s"}, name="s", adopt=True)
+    assert run.id == invocations[0]
+    runs.claim_invocation(first, "main", "s", run.id, run.id)  # it is the study: nothing changes
+    assert store.client.get_run(run.id).data.tags[names.KIND] == "study"
+    again = runs.find_or_create(second, "study", {names.STUDY: "s"}, name="s", adopt=True)
+    assert again.id == run.id
+    runs.claim_invocation(second, "main", "s", run.id, "found")
+    tags = store.client.get_run(invocations[1]).data.tags
+    assert (tags[names.KIND], tags[names.PARENT], tags[names.FOUND]) == ("main", run.id, "found")
+
+
+def test_scores_labels_and_gaps_come_back(study):
+    population = query.read_population(study, "s", "magnitude", seeds=(3, 7), sparsities=(0.95,))
+    scores = population.scores
+    assert scores["seed"].to_numpy().tolist() == [3, 7]
+    assert scores["sparsity"].to_numpy().tolist() == [0, 0.5, 0.9, 0.95]
+    assert scores["class"].to_numpy().tolist() == list(CLASSES)
+    for seed in (3, 7):
+        for sparsity in SPARSITIES:
+            found = scores["ap"].sel(seed=seed, sparsity=sparsity).to_numpy()
+            there = (seed, sparsity) != (7, 0.5)
+            expected = list(scores_of(seed, sparsity).values()) if there else [np.nan] * 3
+            assert found == pytest.approx(expected, nan_ok=True)
+    assert population.missing == ((3, 0.95), (7, 0.5), (7, 0.95))
+    assert population.labels["id"].tolist() == IDS.tolist()
+    assert scores["train_count"].to_numpy().tolist() == [50, 5, 100]
+    assert scores.attrs == {"n_train": 200, "n_test": 9}
+    assert population.warnings == ("noticed",)
+
+
+def test_mean_predictions_average_the_seeds_that_are_there(study):
+    population = query.read_population(study, "s", "magnitude")
+    both = query.mean_predictions(study, population, 0.9)
+    assert both == pytest.approx((probabilities_of(3, 0.9) + probabilities_of(7, 0.9).astype(float)) / 2, rel=1e-6)
+    assert query.mean_predictions(study, population, 0.5) == pytest.approx(probabilities_of(3, 0.5))
+
+
+def test_predictions_of_other_images_are_refused(study):
+    log_variant(study, runs.find(study, "seed", {names.SEED: "7"}), 0.5, ids=IDS[::-1])
+    population = query.read_population(study, "s", "magnitude")
+    with pytest.raises(EnvironmentFault, match="does not hold the images"):
+        query.mean_predictions(study, population, 0.5)
+
+
+def test_unfinished_variants_do_not_count(study):
+    log_variant(study, runs.find(study, "seed", {names.SEED: "7"}), 0.5, finish=False)
+    assert (7, 0.5) in query.read_population(study, "s", "magnitude").missing
+
+
+def test_populations_and_methods_are_not_mixed(study):
+    seed_run = runs.find(study, "seed", {names.SEED: "3"})
+    log_variant(study, seed_run, 0.0, population="q")
+    log_variant(study, seed_run, 0.5, method="random")
+    newest = query.read_population(study, "s", "magnitude")
+    assert (newest.key, len(newest.variants)) == ("q", 1)
+    assert "5 variant(s) of this study have another recipe" in newest.warnings[-1]
+    assert len(query.read_population(study, "s", "magnitude", key="p").variants) == 5
+    assert len(query.read_population(study, "s", "random").variants) == 1
+    with pytest.raises(UserError, match="no variants of population z; there are q, p"):
+        query.read_population(study, "s", "magnitude", key="z")
+    with pytest.raises(UserError, match="no variants pruned by 'snip'; there are variants of magnitude, random"):
+        query.read_population(study, "s", "snip")
+
+
+def test_a_variant_evaluated_twice_counts_once_and_is_told(study):
+    log_variant(study, runs.find(study, "seed", {names.SEED: "3"}), 0.5, key="again")
+    population = query.read_population(study, "s", "magnitude")
+    assert len(population.variants) == 5
+    assert "evaluated more than once" in population.warnings[-1]
+
+
+def test_a_study_is_located_in_another_experiment(study):
+    elsewhere = study.in_experiment(study.client.create_experiment(f"other of {study.experiment_name}"))
+    with pytest.raises(UserError, match="no finished variants of 'nope'"):
+        query.locate_study(elsewhere, "nope")
+    assert query.locate_study(study, "s").experiment_id == study.experiment_id
+
+
+def test_models_come_back_bit_for_bit(store):
+    run = runs.find_or_create(store, "seed", {names.KEY: "k", names.STUDY: "s"}, name="n")
+    model = build_model("resnet18", 3, "none", seed=0).eval()
+    settings = Settings("resnet18", CLASSES, 32, "bilinear", True, 16)
+    uri = registry.log_model(run, model, settings, "dense")
+    assert registry.log_model(run, model, settings, "dense") == uri
+    name = names.model_name(f"d-{store.experiment_id}", "resnet18")
+    first = registry.register(run, uri, name, "seed-07", {"seed": "7"})
+    assert registry.register(run, uri, name, "seed-07", {"seed": "7", "mean_ap": "0.5"}) == first
+    assert registry.model_link(store, name, "seed-07", run.id) == f"models:/{name}@seed-07"
+    assert registry.run_of_model(store, f"models:/{name}@seed-07") == run.id
+    assert registry.run_of_model(store, first) == run.id
+    loaded = registry.load_network(f"models:/{name}@seed-07")
+    assert not loaded.training
+    for one, other in zip(model.state_dict().values(), loaded.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+    assert registry.load_settings(store, uri) == settings
+    assert store.client.get_model_version_by_alias(name, "seed-07").tags == {"seed": "7", "mean_ap": "0.5"}
+    with pytest.raises(UserError, match="option model: models:/nope@x"):
+        registry.run_of_model(store, "models:/nope@x")
+
+
+def test_pyfunc_takes_images_of_any_size(store):
+    import mlflow
+
+    run = runs.find_or_create(store, "seed", {names.KEY: "k", names.STUDY: "s"}, name="n")
+    model = build_model("resnet18", 3, "none", seed=0)
+    uri = registry.log_model(run, model, Settings("resnet18", CLASSES, 32, "bilinear", True, 16), "dense")
+    predictor = mlflow.pyfunc.load_model(uri)
+    for shape in ((5, 32, 32), (2, 50, 70), (1, 16, 16)):
+        images = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+        table = predictor.predict(images)
+        assert table.columns.tolist() == list(CLASSES)
+        assert len(table) == shape[0]
+        assert ((table > 0) & (table < 1)).all(axis=None)
+    with pytest.raises(Exception, match="(?i)uint8|type"):
+        predictor.predict(np.zeros((2, 32, 32)))
+
+
+def test_predictions_are_stored_lossless(tmp_path):
+    values = np.random.default_rng(0).random((500, 3)).astype(np.float32)
+    ids = np.array([f"{i}.png" for i in range(500)], dtype=object)
+    runs.write_predictions(tmp_path / "p.parquet", ids, CLASSES, values)
+    table = pq.read_table(tmp_path / "p.parquet")
+    assert table["id"].to_pylist() == ids.tolist()
+    assert all(np.array_equal(table[name].to_numpy(), values[:, i]) for i, name in enumerate(CLASSES))
+    assert all(str(table.schema.field(name).type) == "float" for name in CLASSES)
