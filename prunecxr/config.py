@@ -236,6 +236,30 @@ def options() -> dict[str, tuple[str | None, str]]:
     return found
 
 
+def options_page() -> str:
+    """docs/options.md: every option with its section, default and meaning (a test compares the two)."""
+    lines = [
+        "# Options",
+        "",
+        "Each is a flag of the entry points (`--epochs=5`), a parameter of `mlflow run` (`-P epochs=5`), a key of the",
+        "recipe files under its section, and a logged param (`cfg/epochs`). Flags override the recipe, the recipe the",
+        "defaults.",
+    ]
+    for section, model in {"": Config, **SECTIONS}.items():
+        fields = {name: field for name, field in model.model_fields.items() if name not in SECTIONS}
+        title = f"## `{section}:` {(model.__doc__ or '').splitlines()[0]}" if section else "## Top level"
+        lines += ["", title, "", "| option | default | meaning |", "|---|---|---|"]
+        for name, field in fields.items():
+            default = _text(field.default)
+            lines.append(f"| `{name}` | {f'`{_shortened(default)}`' if default else ''} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shortened(values: str) -> str:
+    parts = values.split(",")
+    return values if len(parts) <= 4 else f"{parts[0]},{parts[1]},...,{parts[-1]}"
+
+
 def read_recipe(path: Path) -> dict[str, Any]:
     """The content of a recipe file: a mapping of sections and top-level options, not yet validated."""
     try:

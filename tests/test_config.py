@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -212,3 +213,10 @@ def test_conda_and_pyproject_pin_the_same():
     (pip,) = [entry["pip"] for entry in conda["dependencies"] if isinstance(entry, dict)]
     assert pip == project["dependencies"]
     assert all("==" in requirement for requirement in pip)
+
+
+def test_every_option_is_documented():
+    page = ROOT / "docs" / "options.md"
+    if os.environ.get("PRUNECXR_UPDATE_GOLDEN"):
+        page.write_text(config.options_page(), encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == config.options_page()

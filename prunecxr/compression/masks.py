@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 
 from prunecxr.errors import UserError
@@ -25,7 +26,7 @@ class Ranking:
         self._flat = torch.cat([score.reshape(-1) for score in scores.values()]) if scores else torch.empty(0)
         if not torch.isfinite(self._flat).all():
             raise UserError("the model's weights are not finite (NaN or infinite): nothing to prune")
-        self._sorted = self._flat.sort().values
+        self._sorted = _sorted(self._flat)
 
     def masks(self, sparsity: float) -> Masks:
         """Boolean masks (True stays) that prune the round(sparsity * N) lowest of all N scores."""
@@ -44,6 +45,11 @@ class Ranking:
             tied = (self._flat == threshold).nonzero().squeeze(1)
             keep[tied[-surplus:]] = True
         return keep
+
+
+def _sorted(values: torch.Tensor) -> torch.Tensor:
+    """Ascending; on a CPU by NumPy, whose vectorised sort is several times faster than torch's."""
+    return torch.from_numpy(np.sort(values.numpy())) if values.device.type == "cpu" else values.sort().values
 
 
 def _global(scores: Mapping[str, torch.Tensor]) -> list[Ranking]:

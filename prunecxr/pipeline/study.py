@@ -49,20 +49,27 @@ def run_study(store: Store, config: Config) -> None:
             tally.evaluated += sweep.added
             tally.evaluated_before += sweep.found
             models |= sweep.models
-        outcome = findings.analyse_study(
-            store,
-            config.study,
-            config.compression.method,
-            config.analysis,
-            population_key=population.population_key(config, data, population.compute_of(config)),
-            seeds=config.seeds,
-            sparsities=config.compression.sparsities,
-            read_image=material.reader(config),
-        )
+        outcome = _analyse(store, config, data) if len(config.compression.sparsities) > 1 else None
         study.log(tags={names.NOTE: _note(config, outcome, tally)})
-    runs.claim_invocation(store, "main", config.study, study.id, outcome.run.id)
+    runs.claim_invocation(store, "main", config.study, study.id, outcome.run.id if outcome else None)
     print(f"study {config.study}: {tally}")
-    say_where_to_look(store, outcome, models[max(models)] if models else "")
+    if outcome is None:
+        print("no analysis: the study asks for sparsity 0 alone, and there is nothing to compare")
+    else:
+        say_where_to_look(store, outcome, models[max(models)] if models else "")
+
+
+def _analyse(store: Store, config: Config, data: material.Material) -> Outcome:
+    return findings.analyse_study(
+        store,
+        config.study,
+        config.compression.method,
+        config.analysis,
+        population_key=population.population_key(config, data, population.compute_of(config)),
+        seeds=config.seeds,
+        sparsities=config.compression.sparsities,
+        read_image=material.reader(config),
+    )
 
 
 def train(store: Store, config: Config, seed: int) -> None:

@@ -21,7 +21,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from prunecxr.errors import EnvironmentFault
 from prunecxr.tracking import names
 
-DEFAULT_URI = "sqlite:///mlflow.db"
+DEFAULT_FILE = "mlflow.db"  # in the current folder, as MLflow's own default
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Store:
 
 
 def open_store(uri: str | None = None, experiment: str | None = None) -> Store:
-    """Open the store that MLflow's environment variables name, by default `sqlite:///mlflow.db` in this folder.
+    """Open the store that MLflow's environment variables name, by default the SQLite file `mlflow.db` in this folder.
 
     Args:
         uri: tracking URI; default MLFLOW_TRACKING_URI.
@@ -81,7 +81,7 @@ def open_store(uri: str | None = None, experiment: str | None = None) -> Store:
     Raises:
         EnvironmentFault: the store cannot be reached, or was written by another version of MLflow.
     """
-    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / DEFAULT_FILE}"
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # bars of its own are shown for long work
     # What MLflow says while it makes its tables and models is no news to the user of this tool.
     for logger in (

@@ -1,0 +1,67 @@
+"""Who may import whom: each part is imported in a process of its own, and what came with it is looked at."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def loaded_by(module: str) -> set[str]:
+    """Top-level packages, and parts of prunecxr, that importing a module brings along."""
+    code = f"import sys, {module}; print(*sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    names = answer.stdout.split()
+    return {name.split(".")[0] for name in names} | {name for name in names if name.startswith("prunecxr.")}
+
+
+NO_TORCH = ["config", "identity", "data.labels", "data.datasets", "data.cache", "data.phantom", "evaluation.metrics"]
+
+
+@pytest.mark.parametrize("module", [*NO_TORCH, "pipeline.findings", "pipeline.analyze", "pipeline.data"])
+def test_no_torch(module):
+    assert not loaded_by(f"prunecxr.{module}") & {"torch", "torchvision"}
+
+
+@pytest.mark.parametrize("module", ["analysis.study", "report.page", "report.illustrations"])
+def test_analysis_and_report_know_neither_torch_nor_mlflow(module):
+    found = loaded_by(f"prunecxr.{module}")
+    assert not found & {"torch", "mlflow"}
+    assert not any(name.startswith(("prunecxr.tracking", "prunecxr.pipeline", "prunecxr.data")) for name in found)
+
+
+@pytest.mark.parametrize(
+    "module", [*NO_TORCH, "models", "training", "compression.packing", "evaluation.predict", "data.batches"]
+)
+def test_only_tracking_knows_mlflow(module):
+    assert "mlflow" not in loaded_by(f"prunecxr.{module}")
+
+
+def test_a_seed_knows_no_analysis_and_an_analysis_no_training():
+    seed, analysis = loaded_by("prunecxr.pipeline.population"), loaded_by("prunecxr.pipeline.findings")
+    assert not any(name.startswith(("prunecxr.analysis", "prunecxr.report")) for name in seed)
+    assert not any(name.startswith(("prunecxr.training", "prunecxr.compression")) for name in analysis)
+
+
+def test_tracking_knows_no_analysis():
+    for module in ("query", "runs", "store", "registry"):
+        found = loaded_by(f"prunecxr.tracking.{module}")
+        assert not any(name.startswith(("prunecxr.analysis", "prunecxr.report", "prunecxr.pipeline")) for name in found)
+
+
+def test_mlflow_is_named_in_tracking_alone():
+    for path in (ROOT / "prunecxr").rglob("*.py"):
+        if "tracking" not in path.parts:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            assert not any(line.strip().startswith(("import mlflow", "from mlflow")) for line in lines), path
+
+
+def test_the_package_and_the_entry_points_are_light():
+    for module in ("prunecxr", *(f"entrypoints.{path.stem}" for path in (ROOT / "entrypoints").glob("[a-z]*.py"))):
+        assert not loaded_by(module) & {"torch", "mlflow", "pandas", "matplotlib"}, module
+    for path in (ROOT / "entrypoints").glob("*.py"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 60

@@ -1,0 +1,175 @@
+"""As a user does it: `mlflow run` and the entry points in processes of their own, on the embedded store."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from prunecxr.tracking import names
+from tests.pipeline.conftest import SMALL
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """An environment whose `python` is this one, with a store and a work folder of its own."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{clean['PATH']}"
+    return {
+        **clean,
+        "PATH": path,
+        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
+        "GIT_PYTHON_REFRESH": "quiet",
+    }
+
+
+def options(tmp_path, **changes) -> dict[str, str]:
+    return {**SMALL, "workdir": str(tmp_path / "work"), **changes}
+
+
+def mlflow_run(environment, tmp_path, entry="main", **parameters) -> subprocess.CompletedProcess[str]:
+    """`mlflow run . -e ENTRY -P ...`, started in a folder that is not the project's."""
+    command = [sys.executable, "-m", "mlflow", "run", str(ROOT), "--env-manager", "local", "--experiment-name", "mine"]
+    command += ["-e", entry]
+    for name, value in parameters.items():
+        command += ["-P", f"{name}={value}"]
+    return subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
+
+
+def entry_point(environment, entry, **parameters) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        f"entrypoints.{entry}",
+        *(f"--{name}={value}" for name, value in parameters.items()),
+    ]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
+
+
+def runs_of(environment, **tags):
+    client = MlflowClient(environment["MLFLOW_TRACKING_URI"])
+    experiment = client.get_experiment_by_name("mine").experiment_id
+    found = client.search_runs([experiment], max_results=1000)
+    wanted = {getattr(names, name): value for name, value in tags.items()}
+    return [run for run in found if wanted.items() <= run.data.tags.items()]
+
+
+def test_a_study_step_by_step_and_whole(environment, tmp_path):
+    """train, prune, analyze and register one seed; then main finds that seed, adds the other, then nothing."""
+    chosen = options(tmp_path)
+    alone = {name: value for name, value in chosen.items() if name != "seeds"}
+    answer = mlflow_run(environment, tmp_path, "train", seed="1", **alone)
+    assert answer.returncode == 0, answer.stderr
+    (seed_run,) = runs_of(environment, KIND="seed")
+    assert seed_run.info.status == "FINISHED"
+    answer = mlflow_run(environment, tmp_path, "prune", run=seed_run.info.run_id)
+    assert answer.returncode == 0, answer.stderr
+    (variant,) = runs_of(environment, KIND="variant", SPARSITY="0.50")
+    answer = mlflow_run(environment, tmp_path, "register", run=variant.info.run_id)
+    assert answer.returncode == 0, answer.stderr
+    assert "models:/prunecxr-phantom-resnet18@seed-01-k50" in answer.stdout
+    answer = mlflow_run(environment, tmp_path, "analyze", study="small")
+    assert answer.returncode == 0, answer.stderr
+    assert "missing (seed, sparsity): (0, 0), (0, 0.5), (0, 0.9)" in answer.stdout
+
+    answer = mlflow_run(environment, tmp_path, **chosen)
+    assert answer.returncode == 0, answer.stderr
+    assert "1 seed(s) trained (1 found), 3 variant(s) evaluated (3 found)" in answer.stdout
+    answer = mlflow_run(environment, tmp_path, **chosen)
+    assert "0 seed(s) trained (2 found), 0 variant(s) evaluated (6 found)" in answer.stdout
+    assert len(runs_of(environment, KIND="seed")) == 2
+    assert len(runs_of(environment, KIND="variant")) == 6
+    assert len(runs_of(environment, KIND="study")) == 1
+    assert {run.info.status for run in runs_of(environment)} == {"FINISHED"}
+    report = next(line for line in answer.stdout.splitlines() if line.startswith("report: "))
+    assert Path(report.removeprefix("report: ")).is_file()
+
+
+def test_a_killed_training_continues_with_the_same_result(environment, tmp_path):
+    """SIGKILL in the middle of a training; the same command then gives the predictions of an undisturbed one."""
+    chosen = options(tmp_path, seeds="1", epochs="4", sparsities="0")
+    for folder in ("killed", "whole"):
+        (tmp_path / folder).mkdir()
+    killed = {
+        **environment,
+        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/killed/mlflow.db",
+        "MLFLOW_EXPERIMENT_NAME": "mine",
+    }
+    whole = {
+        **environment,
+        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/whole/mlflow.db",
+        "MLFLOW_EXPERIMENT_NAME": "mine",
+    }
+    command = [sys.executable, "-m", "entrypoints.main", *(f"--{name}={value}" for name, value in chosen.items())]
+    checkpoints = tmp_path / "work" / "checkpoints"
+    with (tmp_path / "log.txt").open("w") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=killed, stdout=log, stderr=log)
+        while not list(checkpoints.glob("*.pt")):
+            assert process.poll() is None, (tmp_path / "log.txt").read_text()
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert runs_of(killed, KIND="seed")[0].info.status == "RUNNING"
+    for where, work in ((killed, "work"), (whole, "other")):
+        answer = entry_point(where, "main", **{**chosen, "workdir": str(tmp_path / work)})
+        assert answer.returncode == 0, answer.stderr
+        assert "no analysis: the study asks for sparsity 0 alone" in answer.stdout
+    tables = []
+    for where in (killed, whole):
+        (run,) = runs_of(where, KIND="variant")
+        tables.append(pd.read_parquet(Path(run.info.artifact_uri.removeprefix("file://")) / "predictions.parquet"))
+        history = MlflowClient(where["MLFLOW_TRACKING_URI"]).get_metric_history(
+            run.data.tags[names.PARENT], "train_loss"
+        )
+        assert [metric.step for metric in history] == [0, 1, 2, 3]
+    assert tables[0]["id"].equals(tables[1]["id"])
+    assert np.array_equal(tables[0].iloc[:, 1:].to_numpy(), tables[1].iloc[:, 1:].to_numpy())
+    assert not list(checkpoints.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("entry", "parameters", "code", "message"),
+    [
+        ("main", {"epohcs": "3"}, 2, "error: unknown option epohcs (did you mean epochs?)"),
+        ("main", {"recipe": "nope.yaml"}, 2, "error: recipe nope.yaml: no such file"),
+        ("main", {"epochs": "0"}, 2, "error: option epochs: '0' is not valid"),
+        ("main", {"dataset": "csv"}, 2, "error: "),
+        ("train", {"seed": "x"}, 2, "error: option seed: 'x' is not valid"),
+        ("train", {}, 2, "error: option seed"),
+        ("prune", {}, 2, "error: give one of the options run"),
+        ("prune", {"run": "nope"}, 2, "error: option run: no run 'nope'"),
+        ("prune", {"model": "models:/nope@x"}, 2, "error: option model: models:/nope@x"),
+        ("analyze", {}, 2, "error: option study is missing"),
+        ("analyze", {"study": "nope"}, 2, "error: option study: no finished variants of 'nope'"),
+        ("register", {}, 2, "error: option run is missing"),
+        ("main", {"device": "cuda:99"}, 3, "error: device cuda:99 is not available"),
+    ],
+)
+def test_a_mistake_is_one_line(environment, entry, parameters, code, message):
+    answer = entry_point(environment, entry, **parameters)
+    assert answer.returncode == code, answer.stderr
+    said = [line for line in answer.stderr.splitlines() if line.startswith("error: ")]
+    assert len(said) == 1
+    assert said[0].startswith(message)
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_store_that_is_not_there_is_the_environments_fault(environment, tmp_path):
+    answer = entry_point(
+        {**environment, "MLFLOW_TRACKING_URI": "sqlite:////proc/nowhere/mlflow.db"}, "main", **options(tmp_path)
+    )
+    assert answer.returncode == 3
+    assert "error: tracking store sqlite:////proc/nowhere/mlflow.db" in answer.stderr
+    assert "Traceback" not in answer.stderr
