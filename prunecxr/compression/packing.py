@@ -6,6 +6,7 @@ torchvision network, bit for bit.
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class PackedModel(nn.Module):
 
 
 def pack(tensor: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor, tuple[int, ...]]:
-    """A tensor as (bit mask uint8, kept values, shape) where that is smaller, else as it is.
+    """A tensor as (compressed bit mask uint8, kept values, shape) where that is smaller, else as it is.
 
     Kept is what is not all-zero bits, so that a negative zero survives.
     """
@@ -44,7 +45,9 @@ def pack(tensor: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tenso
     values = flat[kept]
     if len(values) > (1 - WORTHWHILE) * len(flat):
         return tensor
-    return torch.from_numpy(np.packbits(kept.numpy())), values, tuple(tensor.shape)
+    # At 90% sparsity the mask has 0.47 bits of information a weight; the fastest compression comes to 0.58.
+    bits = zlib.compress(np.packbits(kept.numpy()).tobytes(), level=1)
+    return torch.frombuffer(bytearray(bits), dtype=torch.uint8), values, tuple(tensor.shape)
 
 
 def unpack(packed: torch.Tensor | tuple[torch.Tensor, torch.Tensor, tuple[int, ...]]) -> torch.Tensor:
@@ -54,7 +57,8 @@ def unpack(packed: torch.Tensor | tuple[torch.Tensor, torch.Tensor, tuple[int, .
     bits, values, shape = packed
     size = int(np.prod(shape))
     flat = torch.zeros(size, dtype=values.dtype)
-    flat[torch.from_numpy(np.unpackbits(bits.numpy(), count=size).view(bool))] = values
+    mask = np.frombuffer(zlib.decompress(bits.numpy().tobytes()), dtype=np.uint8)
+    flat[torch.from_numpy(np.unpackbits(mask, count=size).view(bool))] = values
     return flat.view(shape)
 
 
