@@ -166,6 +166,7 @@ def sweep_seed(store: Store, config: Config, material: Material, seed_run: Track
             _log_test_split(seed_run, material)
             model = place(registry.load_network(seed_run.tags[names.MODEL]), compute)
             settings = registry.load_settings(store, seed_run.tags[names.MODEL])
+            _check_fit(settings, config, material)
             masks_at = masks_of(model, config.compression.method, int(seed_run.tags[names.SEED]))
         with progress(len(todo), f"{seed_run.tags[names.RUN_NAME]}: pruning", "variant") as bar:
             for k in todo:  # rising: masks are nested, so the network is pruned further and further
@@ -175,6 +176,17 @@ def sweep_seed(store: Store, config: Config, material: Material, seed_run: Track
                     models[k] = register_variant(run, model, settings)
                 bar.update(1)
     return Sweep(len([k for k in todo if k not in done]), len(done), models)
+
+
+def _check_fit(settings: Settings, config: Config, material: Material) -> None:
+    """Raise a UserError if the test images are not what the network was trained on."""
+    if settings.classes != material.dataset.classes:
+        differing = sorted(set(settings.classes) ^ set(material.dataset.classes))
+        what = f"{', '.join(differing[:5])} in one of them alone" if differing else "another order"
+        raise UserError(f"option labels: the classes are not those the network was trained on ({what})")
+    if (settings.image_size, settings.interpolation) != (config.data.image_size, config.data.interpolation):
+        trained = f"image_size={settings.image_size}, interpolation={settings.interpolation}"
+        raise UserError(f"option image_size: the network was trained with {trained}; evaluate it with the same")
 
 
 def _variant_tags(

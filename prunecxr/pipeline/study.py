@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
+from prunecxr import identity
 from prunecxr.config import Config, flatten, to_recipe
 from prunecxr.errors import UserError
 from prunecxr.pipeline import findings, material, population, registration
@@ -87,6 +88,9 @@ def train(store: Store, config: Config, seed: int) -> None:
 
 def prune(store: Store, config: Config, seed_run: TrackedRun) -> None:
     """The pruning and evaluation of one trained seed."""
+    own = seed_run.tags[names.STUDY]
+    if config.study != own:
+        raise UserError(f"option study: seed run {seed_run.id} belongs to study {own!r}; its variants do, too")
     population.check_names(config)
     data = material.prepare(config)
     _say_data(data)
@@ -100,20 +104,21 @@ def prune(store: Store, config: Config, seed_run: TrackedRun) -> None:
 
 def open_study(store: Store, config: Config, adopt: bool = False) -> TrackedRun:
     """The study's own run, parent of its seeds, with its description and the recipe asked for last."""
-    study = runs.find_or_create(
-        store,
-        "study",
-        {names.STUDY: config.study},
-        name=config.study,
-        tags={names.NOTE: _note(config)},
-        adopt=adopt,
-    )
-    if names.DATASET not in study.tags:
-        study.log(
-            params={f"cfg/{name}": text for name, text in flatten(config).items()},
-            tags={names.DATASET: config.data.dataset_name or config.data.dataset},
+    with population.working_on(config, f"study-{identity.digest({'study': config.study})}"):
+        study = runs.find_or_create(
+            store,
+            "study",
+            {names.STUDY: config.study},
+            name=config.study,
+            tags={names.NOTE: _note(config)},
+            adopt=adopt,
         )
-        study.finish()
+        if names.DATASET not in study.tags:
+            study.log(
+                params={f"cfg/{name}": text for name, text in flatten(config).items()},
+                tags={names.DATASET: config.data.dataset_name or config.data.dataset},
+            )
+            study.finish()
     with study.files() as folder:
         (folder / names.RECIPE).write_text(to_recipe(config), encoding="utf-8")
     return study

@@ -209,6 +209,15 @@ def test_the_steps_alone(store, capsys):
     assert counts(store)["analysis"] == 1
 
 
+def test_pruning_wants_the_images_and_study_of_the_training(done):
+    store, _ = done
+    seed_run = runs.find(store, "seed", {names.SEED: "0"})
+    with pytest.raises(UserError, match="image_size=32, interpolation=bilinear; evaluate"):
+        study.prune(store, small(image_size="48"), seed_run)
+    with pytest.raises(UserError, match="belongs to study 'small'"):
+        study.prune(store, small(study="other"), seed_run)
+
+
 def test_the_model_that_is_pruned_may_be_named_by_its_uri(store):
     study.train(store, small(), 7)
     (seed_run,) = of_kind(store, "seed")
