@@ -245,7 +245,8 @@ def options_page() -> str:
         "recipe files under its section, and a logged param (`cfg/epochs`). Flags override the recipe, the recipe the",
         "defaults.",
     ]
-    for section, model in {"": Config, **SECTIONS}.items():
+    pages: dict[str, type[BaseModel]] = {"": Config, **SECTIONS}
+    for section, model in pages.items():
         fields = {name: field for name, field in model.model_fields.items() if name not in SECTIONS}
         title = f"## `{section}:` {(model.__doc__ or '').splitlines()[0]}" if section else "## Top level"
         lines += ["", title, "", "| option | default | meaning |", "|---|---|---|"]

@@ -9,6 +9,7 @@ import numpy as np
 from prunecxr.config import Config
 from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.pipeline import findings, material
+from prunecxr.pipeline.charts import log_curves
 from prunecxr.pipeline.options import configure_from_run
 from prunecxr.tracking import names, query, runs
 from prunecxr.tracking.store import Store
@@ -33,6 +34,8 @@ def analyze(store: Store, given: dict[str, str], population: str | None) -> None
         gallery_note=note,
         adopt=True,
     )
+    if study is not None:
+        log_curves(study, outcome.population)
     runs.claim_invocation(store, "analyze", name, study.id if study and there is store else None, outcome.run.id)
     print(f"analysis run {outcome.run.id}{'' if outcome.added else ' (found: same variants, same options)'}")
     for warning in outcome.population.warnings:

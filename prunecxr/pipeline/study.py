@@ -9,6 +9,7 @@ from prunecxr import identity
 from prunecxr.config import Config, flatten, to_recipe
 from prunecxr.errors import UserError
 from prunecxr.pipeline import findings, material, population, registration
+from prunecxr.pipeline.charts import log_curves
 from prunecxr.pipeline.findings import Outcome
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.runs import TrackedRun
@@ -51,6 +52,8 @@ def run_study(store: Store, config: Config) -> None:
             tally.evaluated_before += sweep.found
             models |= sweep.models
         outcome = _analyse(store, config, data) if len(config.compression.sparsities) > 1 else None
+        if outcome is not None:
+            log_curves(study, outcome.population)
         study.log(tags={names.NOTE: _note(config, outcome, tally)})
     runs.claim_invocation(store, "main", config.study, study.id, outcome.run.id if outcome else None)
     print(f"study {config.study}: {tally}")

@@ -95,6 +95,9 @@ def test_the_store_holds_the_contract(done):
     assert "compareRunsMode=CHART" in said
     assert "models:/prunecxr-phantom-resnet18@seed-01-k90" in said
     assert "# small" in study_run.data.tags[names.NOTE]
+    for metric in ("median_mean_ap", "forgettability/Effusion"):
+        history = store.client.get_metric_history(study_run.info.run_id, metric)
+        assert [point.step for point in history] == [0, 50, 90]
 
 
 def test_the_analysis_run_holds_tables_figures_and_report(done):
