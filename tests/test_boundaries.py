@@ -22,12 +22,16 @@ def loaded_by(module: str) -> set[str]:
 NO_TORCH = ["config", "identity", "data.labels", "data.datasets", "data.cache", "data.phantom", "evaluation.metrics"]
 
 
-@pytest.mark.parametrize("module", [*NO_TORCH, "pipeline.findings", "pipeline.analyze", "pipeline.data"])
+@pytest.mark.parametrize(
+    "module", [*NO_TORCH, "pipeline.findings", "pipeline.analyze", "pipeline.data", "pipeline.readers"]
+)
 def test_no_torch(module):
     assert not loaded_by(f"prunecxr.{module}") & {"torch", "torchvision"}
 
 
-@pytest.mark.parametrize("module", ["analysis.study", "report.page", "report.illustrations"])
+@pytest.mark.parametrize(
+    "module", ["analysis.study", "report.page", "report.illustrations", "analysis.readers", "report.reader_form"]
+)
 def test_analysis_and_report_know_neither_torch_nor_mlflow(module):
     found = loaded_by(f"prunecxr.{module}")
     assert not found & {"torch", "mlflow"}

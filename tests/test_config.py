@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoints import analyze, data, main, prune, register, train
+from entrypoints import analyze, data, main, prune, reader_export, reader_import, register, train
 from prunecxr import config
 from prunecxr.config import Config, build_config, parse_arguments, parse_seeds, parse_sparsities, read_recipe, to_recipe
 from prunecxr.errors import UserError
@@ -27,8 +27,19 @@ OWN = {
     "analyze": {"recipe", "study", "population"},
     "register": {"run"},
     "data": {"recipe"},
+    "reader_export": {"study", "readers", "images", "recipe"},
+    "reader_import": {"answers", "study", "export_run"},
 }
-MODULES = {"main": main, "train": train, "prune": prune, "analyze": analyze, "register": register, "data": data}
+MODULES = {
+    "main": main,
+    "train": train,
+    "prune": prune,
+    "analyze": analyze,
+    "register": register,
+    "data": data,
+    "reader_export": reader_export,
+    "reader_import": reader_import,
+}
 
 
 @pytest.mark.parametrize(

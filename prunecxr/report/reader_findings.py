@@ -1,0 +1,183 @@
+"""What readers said of PIEs and other images: sentences, figure 6 and a page, every number taken from the table."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from prunecxr.report.page_style import STYLE
+from prunecxr.report.reader_form import ASKED
+from prunecxr.report.style import BLUE, INK, PALE, as_svg, styled
+from prunecxr.report.tables import html_table
+from prunecxr.report.wording import TIED, number, p_value, percent
+
+TITLES = {"agree": "Full agreement with the label", "quality": "Image quality", "difficulty": "Diagnosis difficulty"}
+MORE = {"agree": "readers agree with their labels more", "quality": "rated of better quality",
+        "difficulty": "rated more difficult"}  # fmt: skip
+LESS = {"agree": "readers agree with their labels less", "quality": "rated of worse quality",
+        "difficulty": "rated less difficult"}  # fmt: skip
+ALT = (
+    "Three panels, one a question: mean and standard deviation of the answers about pruning-identified exemplars and "
+    "about other images."
+)
+
+
+@dataclass(frozen=True)
+class ReaderFindings:
+    """Everything that the page shows.
+
+    Attributes:
+        study: name of the study.
+        summary: as from :func:`prunecxr.analysis.readers.summary`.
+        warnings: sentences about what is missing.
+        provenance: label -> text, in order.
+        alpha: level of the tests.
+    """
+
+    study: str
+    summary: pd.DataFrame
+    warnings: Sequence[str] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    alpha: float = 0.05
+
+
+def verdict(row: Any, alpha: float) -> str:
+    """Whether readers see PIEs otherwise, in a sentence; ``row`` is one of the summary."""
+    if row.kruskal_note:
+        return f"Not tested: {row.kruskal_note}."
+    if row.kruskal_p >= alpha:
+        return f"No significant difference between PIEs and other images ({p_value(row.kruskal_p)})."
+    said = (MORE if row.mean_pie > row.mean_non_pie else LESS)[row.question]
+    subject = "For PIEs, " if row.question == "agree" else "PIEs are "
+    return f"{subject}{said} ({p_value(row.kruskal_p)})."
+
+
+def evidence(row: Any) -> str:
+    """The numbers behind the verdict: means, standard deviations, both tests."""
+    groups = "; ".join(
+        f"{name}: {_mean(row.question, getattr(row, f'mean_{group}'), getattr(row, f'sd_{group}'))}, "
+        f"n{TIED}={TIED}{getattr(row, f'n_{group}')}"
+        for name, group in (("PIEs", "pie"), ("other images", "non_pie"))
+    )
+    tests = [] if row.kruskal_note else [f"Kruskal-Wallis H{TIED}={TIED}{number(row.kruskal_h)}"]
+    if row.mixed_note:
+        tests.append(f"no mixed model: {row.mixed_note}")
+    else:
+        tests.append(
+            f"mixed model with {row.readers} readers: difference {number(row.mixed_difference)} "
+            f"({number(row.mixed_low)} to {number(row.mixed_high)}), {p_value(row.mixed_p)}"
+        )
+    listed = "; ".join(tests)
+    return f"{groups}. {listed[:1].upper()}{listed[1:]}."
+
+
+def figure(summary: pd.DataFrame, alpha: float = 0.05) -> Figure:
+    """Mean and standard deviation of the answers to each question, PIEs beside other images (the paper's figure 6)."""
+    with styled():
+        drawn = Figure(figsize=(7.2, 3.1), layout="constrained")
+        for i, row in enumerate(summary.itertuples(index=False)):
+            _panel(drawn.add_subplot(1, len(summary), i + 1), row, alpha)
+    return drawn
+
+
+def page(findings: ReaderFindings, drawn: Figure) -> str:
+    """The results as one HTML document: answers, warnings, figure 6, table, methods, provenance; no links, no scripts.
+
+    Args:
+        drawn: from :func:`figure`.
+    """
+    title = f"What readers say: {findings.study}"
+    parts = [_answers(findings), _warnings(findings.warnings), _figure(drawn), _table(findings.summary)]
+    parts += [_section("Methods", "".join(f"<p>{escape(text)}</p>" for text in _methods(findings.alpha)))]
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in findings.provenance.items())
+    parts += [_section("Provenance", f'<dl class="provenance">{rows}</dl>')]
+    return (
+        "<!DOCTYPE html>\n"
+        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<style>{STYLE}</style></head>\n"
+        f'<body><header><p class="kind">What readers say of the images that pruned models lose</p>'
+        f"<h1>{escape(findings.study)}</h1></header>\n<main>{''.join(parts)}</main></body></html>\n"
+    )
+
+
+def caption(row: Any, alpha: float) -> str:
+    """Verdict and evidence of a question in a line of plain text."""
+    return f"{TITLES[row.question]}: {verdict(row, alpha)} {evidence(row)}"
+
+
+def _answers(findings: ReaderFindings) -> str:
+    blocks = (
+        f"<div><h2>{escape(ASKED[row.question][0])}</h2><p><strong>{escape(verdict(row, findings.alpha))}</strong></p>"
+        f'<p class="quiet">{escape(evidence(row))}</p></div>'
+        for row in findings.summary.itertuples(index=False)
+    )
+    return f'<section class="answers">{"".join(blocks)}</section>'
+
+
+def _warnings(warnings: Sequence[str]) -> str:
+    if not warnings:
+        return _section("Warnings", '<p class="quiet">None: every image was answered in full.</p>')
+    return _section("Warnings", f'<ul class="warnings">{"".join(f"<li>{escape(text)}</li>" for text in warnings)}</ul>')
+
+
+def _figure(drawn: Figure) -> str:
+    source = base64.b64encode(as_svg(drawn)).decode("ascii")
+    card = (
+        f'<figure><img alt="{ALT}" src="data:image/svg+xml;base64,{source}"><figcaption><strong>Readers\' answers.'
+        "</strong> Bars: means; lines: ± one standard deviation of the answers.</figcaption></figure>"
+    )
+    return _section("Figure", card)
+
+
+def _table(summary: pd.DataFrame) -> str:
+    box = '<div class="table" tabindex="0" role="region" aria-label="Answers by question">'
+    return _section("Table", f'<div class="tables">{box}{html_table(summary)}</div></div>')
+
+
+def _methods(alpha: float) -> list[str]:
+    return [
+        "Each reader saw a set of images of their own, half of them pruning-identified exemplars (PIEs), shuffled and "
+        "without a sign of which is which, with their ground-truth labels. Agreement counts 1 for yes and 0 for no; "
+        "quality and difficulty are ratings from 1 to 5.",
+        "Kruskal-Wallis compares the answers about PIEs with those about other images, corrected for ties; P is "
+        f"two-sided, significant below {alpha:g}, and not adjusted for the number of questions. It takes answers as "
+        "independent. The mixed model does not: it is linear, with PIE as fixed effect and a random intercept a reader "
+        "(REML; 95% Wald interval), because readers differ in how strict they are.",
+        "After Holste et al., How Does Pruning Impact Long-Tailed Multi-Label Medical Image Classifiers?, MICCAI 2023, "
+        "figure 6.",
+    ]
+
+
+def _section(heading: str, content: str) -> str:
+    return f"<section><h2>{escape(heading)}</h2>{content}</section>\n"
+
+
+def _mean(question: str, mean: float, sd: float) -> str:
+    if question == "agree":
+        return f"{percent(mean)} yes"
+    return f"{number(mean)} ± {number(sd)}"
+
+
+def _panel(axes: Axes, row: Any, alpha: float) -> None:
+    """Two bars from the lowest answer there is, with lines of ± one standard deviation."""
+    low, high = (0, 1) if row.question == "agree" else (1, 5)
+    for x, group, color, hatch in ((0, "pie", BLUE, ""), (1, "non_pie", PALE, "///")):
+        mean, sd = getattr(row, f"mean_{group}"), getattr(row, f"sd_{group}")
+        axes.bar(x, mean - low, 0.62, bottom=low, color=color, hatch=hatch, edgecolor="white", zorder=2)
+        axes.errorbar(x, mean, yerr=sd, color=INK, capsize=4, linewidth=1.1, zorder=3)
+    axes.set_xlim(-0.6, 1.6)
+    axes.set_xticks([0, 1], [f"PIE\nn = {row.n_pie}", f"other\nn = {row.n_non_pie}"])
+    axes.set_ylim(low - 0.05 * (high - low), high + 0.35 * (high - low))
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1] if row.question == "agree" else [1, 2, 3, 4, 5])
+    axes.set_ylabel("share of 'yes'" if row.question == "agree" else "rating")
+    axes.grid(visible=False, axis="x")
+    tested = p_value(row.kruskal_p) + (" *" if row.kruskal_p < alpha else "")
+    axes.set_title(f"{TITLES[row.question]}\n{tested}", fontsize=9)
