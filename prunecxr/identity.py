@@ -50,3 +50,18 @@ def population_key(training: str, test: str, precision: str) -> str:
 def variant_key(population: str, seed: int, method: str, sparsity: float) -> str:
     """One pruned network and its evaluation."""
     return digest({"population": population, "seed": seed, "method": method, "sparsity": f"{sparsity:.6f}"})
+
+
+def imported_population_key(test: str, train: str, dataset: str, architecture: str) -> str:
+    """All variants that were imported against the same labels.
+
+    Args:
+        test: content fingerprint of the test table.
+        train: digest of what is known of the training images.
+    """
+    return digest({"version": VERSION, "imported": test, "train": train, "of": [dataset, architecture]})
+
+
+def imported_variant_key(population: str, seed: int, method: str, sparsity: float, content: str) -> str:
+    """One imported file of predictions; `content` is the digest of its numbers."""
+    return digest({"variant": variant_key(population, seed, method, sparsity), "content": content})

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoints import analyze, data, main, prune, reader_export, reader_import, register, train
+from entrypoints import analyze, data, import_predictions, main, prune, reader_export, reader_import, register, train
 from prunecxr import config
 from prunecxr.config import Config, build_config, parse_arguments, parse_seeds, parse_sparsities, read_recipe, to_recipe
 from prunecxr.errors import UserError
@@ -26,6 +26,7 @@ OWN = {
     "prune": {"recipe", "run", "model"},
     "analyze": {"recipe", "study", "population"},
     "register": {"run"},
+    "import_predictions": {"predictions", "labels", "train_labels", "study"},
     "data": {"recipe"},
     "reader_export": {"study", "readers", "images", "recipe"},
     "reader_import": {"answers", "study", "export_run"},
@@ -36,6 +37,7 @@ MODULES = {
     "prune": prune,
     "analyze": analyze,
     "register": register,
+    "import_predictions": import_predictions,
     "data": data,
     "reader_export": reader_export,
     "reader_import": reader_import,

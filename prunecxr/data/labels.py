@@ -148,7 +148,7 @@ def read_table(
     Raises:
         UserError: the file, a column, an id, a path or a label is not as it must be; the message says where.
     """
-    raw = _read_csv(path)
+    raw = read_csv(path)
     return _interpret(raw, id_column, subject_column, frozenset(ignore_columns), label_map or {})
 
 
@@ -173,7 +173,7 @@ def read_splits(
         UserError: see `read_table`; different classes in two splits; an image or a patient in two splits.
     """
     ignored = frozenset(ignore_columns)
-    raws = {split: _read_csv(path) for split, path in files.items()}
+    raws = {split: read_csv(path) for split, path in files.items()}
     unknown = ignored.difference(*(raw.header for raw in raws.values()))
     if unknown:
         columns = ", ".join(next(iter(raws.values())).header)
@@ -273,7 +273,12 @@ def _splits_named(path: Path) -> set[str]:
     return {split for split, names in SPLIT_WORDS.items() if words & set(names)}
 
 
-def _read_csv(path: Path) -> RawTable:
+def read_csv(path: Path) -> RawTable:
+    """A CSV file (UTF-8; comma, semicolon or tab; gzipped or not) as text.
+
+    Raises:
+        UserError: it is no table of rows of the same length with named, distinct columns.
+    """
     text = _read_text(path)
     first_line = text.lstrip().partition("\n")[0]
     delimiter = max(",;\t", key=first_line.count)

@@ -138,7 +138,7 @@ def _provenance(store: Store, population: Population, run: TrackedRun, options: 
         "Pruning method": population.method,
         "Seeds": f"{len(seeds)}: {', '.join(map(str, seeds))}",
         "Sparsities": f"{len(sparsities)}: {', '.join(f'{k:g}' for k in sparsities)}",
-        "Training images": f"{scores.attrs['n_train']:,}",
+        "Training images": f"{scores.attrs['n_train']:,}" if "n_train" in scores.attrs else "unknown",
         "Test images": f"{scores.attrs['n_test']:,} of {population.labels['subject_id'].nunique():,} patients",
         "Definition": options.definition,
         "Population": population.key,

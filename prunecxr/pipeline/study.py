@@ -86,7 +86,7 @@ def train(store: Store, config: Config, seed: int) -> None:
     runs.claim_invocation(store, "train", config.study, study.id, seed_run.id)
     print(f"seed run {seed_run.id}: seed {seed} {'trained' if trained else 'was trained before'}")
     print(f"model: {registration.link_of_dense(seed_run)}")
-    print(f"next: {_mlflow_run(store, 'prune', run=seed_run.id)}")
+    print(f"next: {mlflow_run(store, 'prune', run=seed_run.id)}")
 
 
 def prune(store: Store, config: Config, seed_run: TrackedRun) -> None:
@@ -102,7 +102,7 @@ def prune(store: Store, config: Config, seed_run: TrackedRun) -> None:
     print(f"seed run {seed_run.id}: {sweep.added} variant(s) evaluated, {sweep.found} found")
     for sparsity, link in sorted(sweep.models.items()):
         print(f"model at sparsity {sparsity:g}: {link}")
-    print(f"next: {_mlflow_run(store, 'analyze', study=config.study)}")
+    print(f"next: {mlflow_run(store, 'analyze', study=config.study)}")
 
 
 def open_study(store: Store, config: Config, adopt: bool = False) -> TrackedRun:
@@ -167,7 +167,7 @@ def say_where_to_look(store: Store, outcome: Outcome, model: str) -> None:
         print(f"warning: {len(outcome.population.missing)} variant(s) of the study are missing; the report lists them")
 
 
-def _mlflow_run(store: Store, entry: str, **parameters: str) -> str:
+def mlflow_run(store: Store, entry: str, **parameters: str) -> str:
     """The command line of the next step."""
     given = " ".join(f"-P {name}={shlex.quote(value)}" for name, value in parameters.items())
     experiment = shlex.quote(store.experiment_name)

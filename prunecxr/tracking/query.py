@@ -28,7 +28,8 @@ class Population:
 
     Attributes:
         scores: dims (seed, sparsity, class); variables ap, auroc, f1 (NaN where undefined or missing); on the class
-            dim train_count and test_count; attrs n_train and n_test (images).
+            dim train_count and test_count; attrs n_train and n_test (images). An imported study may not know those
+            of its training.
         labels: id, subject_id, one 0/1 column a class, in test-table order.
         variants: one row a variant: seed, sparsity, run_id.
         missing: the (seed, sparsity) pairs that the grid lacks.
@@ -180,10 +181,9 @@ def _scores(
             "seed": seed_axis,
             "sparsity": sparsity_axis,
             "class": list(classes),
-            "train_count": ("class", counts["train_count"].to_numpy(dtype=int)),
-            "test_count": ("class", counts["test_count"].to_numpy(dtype=int)),
+            **{name: ("class", counts[name].to_numpy(int)) for name in ("train_count", "test_count") if name in counts},
         },
-        attrs={"n_train": int(counts["n_train"].iloc[0]), "n_test": int(counts["n_test"].iloc[0])},
+        attrs={name: int(counts[name].iloc[0]) for name in ("n_train", "n_test") if name in counts},
     )
 
 

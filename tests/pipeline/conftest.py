@@ -55,6 +55,7 @@ def shared_study(tmp_path_factory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as said:
         patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)  # where an earlier test left it
         run_study(open_store(experiment="tests"), small())
     return folder, said.getvalue()
 
