@@ -79,15 +79,8 @@ def export_forms(store: Store, given: dict[str, str]) -> None:
             run.resume()
             items = drawn.merge(pies[["id", *classes]], on="id", how="left", validate="one_to_one")
             _log_forms(run, items, classes, read, side, name)
-            run.log(
-                params={
-                    "analysis": analysis.id,
-                    "readers": str(readers),
-                    "images_per_reader": str(each),
-                    "reader_seed": str(seed),
-                    "longest_side": str(side or ""),
-                }
-            )
+            draw = {"readers": readers, "images_per_reader": each, "reader_seed": seed, "longest_side": side or ""}
+            run.log(params={f"cfg/{option}": str(value) for option, value in {"analysis": analysis.id, **draw}.items()})
     runs.claim_invocation(store, EXPORT, name, study.id if study and there is store else None, run.id)
     print(f"export run {run.id}{'' if added else ' (found: same analysis, same options)'}")
     print(f"forms, one a reader: {there.artifact_location(run.id, 'forms')}")
@@ -127,7 +120,7 @@ def import_answers(store: Store, given: dict[str, str]) -> None:
         with runs.ending(run):
             run.resume()
             _log_answers(run, answers, findings)
-            run.log(metrics=_headline(table), params={"export": export.id})
+            run.log(metrics=_headline(table), params={"cfg/export_run": export.id})
     runs.claim_invocation(store, IMPORT, study, export.tags.get(names.PARENT) if there is store else None, run.id)
     print(f"import run {run.id}{'' if added else ' (found: same answers)'}")
     for row in table.itertuples(index=False):

@@ -171,6 +171,32 @@ def test_the_same_command_adds_nothing_another_seed_another_run(exported, capsys
     assert len(runs.search(store, {names.KIND: "reader_export"})) == 3
 
 
+def test_the_runs_that_mlflow_makes_become_the_export_and_the_import(analysed, monkeypatch):
+    """`mlflow run` logs the options as it was given them; a second run of the same command points to the first."""
+    client = analysed.client
+    for _ in range(2):
+        own = client.create_run(analysed.experiment_id).info.run_id
+        client.log_param(own, "reader_seed", "''")
+        monkeypatch.setenv("MLFLOW_RUN_ID", own)
+        readers.export_forms(open_store(analysed.uri), options(images="pictures"))
+        monkeypatch.delenv("MLFLOW_RUN_ID")
+    (first,) = [run for run in runs.search(analysed, {names.KIND: "reader_export"}) if names.KEY in run.data.tags]
+    assert first.data.params["cfg/reader_seed"] == "0"
+    assert first.info.run_id != own
+    assert client.get_run(own).data.tags[names.FOUND] == first.info.run_id
+    key = pd.read_csv(fetch(analysed, first.info.run_id, "key.csv", Path()), dtype={"id": str, "subject_id": str})
+    path = save(Path("all.json"), first.info.run_id, answers_of(key))
+    for _ in range(2):  # the newest run of the kind is the one that points to the export: it is passed over
+        own = client.create_run(analysed.experiment_id).info.run_id
+        client.log_param(own, "export_run", "''")
+        monkeypatch.setenv("MLFLOW_RUN_ID", own)
+        readers.import_answers(open_store(analysed.uri), returned(path))
+        monkeypatch.delenv("MLFLOW_RUN_ID")
+    made = [run for run in runs.search(analysed, {names.KIND: "reader_import"}) if names.KEY in run.data.tags]
+    assert [run.data.params["cfg/export_run"] for run in made] == [first.info.run_id]
+    assert client.get_run(own).data.tags[names.FOUND] == made[0].info.run_id
+
+
 def test_an_interrupted_export_is_continued(analysed, monkeypatch):
     real = readers.form_page
     monkeypatch.setattr(readers, "form_page", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
