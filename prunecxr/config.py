@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from prunecxr.errors import UserError
 
@@ -90,6 +90,12 @@ def _parse_names(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _check_pair(names: tuple[str, ...]) -> tuple[str, ...]:
+    if names and (len(names) != 2 or names[0] == names[1]):
+        raise ValueError("expected two different classes, as in Emphysema,Hernia")
+    return names
+
+
 def _parse_label_map(value: Any) -> Any:
     """A mapping from `-1:0,blank:0`; a YAML mapping may have numbers and null as keys."""
     if isinstance(value, str):
@@ -106,6 +112,7 @@ Seeds = Annotated[tuple[int, ...], BeforeValidator(parse_seeds)]
 Sparsities = Annotated[tuple[float, ...], BeforeValidator(parse_sparsities)]
 Fractions = Annotated[tuple[float, ...], BeforeValidator(parse_fractions)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_parse_names)]
+Pair = Annotated[Names, AfterValidator(_check_pair)]
 LabelMap = Annotated[dict[str, Annotated[int, Field(ge=0, le=1)]], BeforeValidator(_parse_label_map)]
 
 
@@ -180,6 +187,7 @@ class AnalysisOptions(Section):
     pie_fraction: float = Field(0.05, gt=0, le=0.5, description="share of the test images that are called PIEs")
     alpha: float = Field(0.05, gt=0, lt=1, description="level below which a drop counts as significant")
     bootstrap: int = Field(2000, ge=100, le=100_000, description="resamples of patients behind an interval")
+    highlight: Pair = Field((), description="two classes to mark in the figures of pairs, as in Emphysema,Hernia")
 
 
 class ExecutionOptions(Section):

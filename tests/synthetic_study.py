@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy import stats
 
 from prunecxr.evaluation.metrics import SCORES, class_scores
 
@@ -26,6 +27,7 @@ class Study:
     dense: np.ndarray
     pruned: np.ndarray
     pie_sparsity: float
+    by_seed: tuple[xr.DataArray, xr.DataArray]
 
     @property
     def arguments(self) -> tuple:
@@ -64,7 +66,7 @@ def make_study(
     difficulty = rng.normal(size=(2, len(names)))
     skill, breaking = 2.4 - 0.5 * rarity + 0.35 * difficulty[0], 0.84 - 0.16 * rarity + 0.04 * difficulty[1]
     pie_sparsity = min(sparsities, key=lambda k: abs(k - 0.9))
-    means = {0.0: np.zeros(truth.shape), pie_sparsity: np.zeros(truth.shape)}
+    stacks = {k: np.zeros((n_seeds, *truth.shape)) for k in (0.0, pie_sparsity)}
     scores = np.full((len(SCORES), n_seeds, len(sparsities), len(names)), np.nan)
     shared = rng.normal(size=truth.shape)
     for s in range(n_seeds):
@@ -75,8 +77,8 @@ def make_study(
             signal = strength * kept * truth + noise * (0.4 + 0.6 * kept)
             probabilities = 1 / (1 + np.exp(-(logit + signal)))
             scores[:, s, k] = class_scores(truth, probabilities, names)[list(SCORES)].to_numpy().T
-            if sparsity in means:
-                means[sparsity] += probabilities / n_seeds
+            if sparsity in stacks:
+                stacks[sparsity][s] = probabilities
     dataset = xr.Dataset(
         {name: (("seed", "sparsity", "class"), values) for name, values in zip(SCORES, scores, strict=True)},
         coords={
@@ -88,4 +90,20 @@ def make_study(
         },
         attrs={"n_test": n_images, "n_train": 4 * n_images},
     )
-    return Study(dataset, labels, means[0.0], means[pie_sparsity], pie_sparsity)
+    dense, pruned = (
+        xr.DataArray(stacks[k], dims=("seed", "image", "class"), coords={"seed": range(n_seeds)})
+        for k in (0.0, pie_sparsity)
+    )
+    means = (one.mean("seed").to_numpy() for one in (dense, pruned))
+    return Study(dataset, labels, *means, pie_sparsity, (dense, pruned))
+
+
+def histograms(n_seeds: int) -> pd.DataFrame:
+    """Magnitudes of normally distributed weights, a little wider in every further seed: seed, low, high, count."""
+    edges = np.array([0.0, *10 ** np.linspace(-6, 1, 71).round(1), np.inf])
+    tables = []
+    for seed in range(n_seeds):
+        below = 2 * stats.norm.cdf(edges, scale=0.012 + 0.001 * seed) - 1
+        counts = np.diff((1_000_000 * below).round()).astype(int)
+        tables.append(pd.DataFrame({"seed": seed, "low": edges[:-1], "high": edges[1:], "count": counts}))
+    return pd.concat(tables, ignore_index=True)

@@ -109,6 +109,8 @@ def test_bad_sparsities(text):
         ({}, {"label_map": "-1"}, "option label_map: '-1' is not valid: expected pairs like -1:0,blank:0"),
         ({}, {"label_map": "-1:4"}, "option label_map: '4' is not valid"),
         ({}, {"register_sparsities": "0.42"}, "register_sparsities: 0.42 is not among the sparsities"),
+        ({}, {"highlight": "Mass"}, "option highlight: 'Mass' is not valid: expected two different classes, as in"),
+        ({}, {"highlight": "Mass,Mass"}, "option highlight"),
         ({}, {"study": "a/b"}, "option study: 'a/b' is not valid"),
         ({"data": [1]}, {"image_size": "64"}, "section data must hold options"),
     ],

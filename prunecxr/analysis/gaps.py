@@ -56,6 +56,17 @@ def agreement_warnings(pie_table: pd.DataFrame, fraction: float) -> list[str]:
     return texts
 
 
+def weight_notes(histograms: pd.DataFrame, scores: xr.Dataset) -> list[str]:
+    """Which seeds have no histogram of weights; ``histograms`` as in :func:`prunecxr.analysis.weights.weights`."""
+    absent = sorted(set(scores["seed"].to_numpy().tolist()) - set(histograms["seed"]))
+    if not absent:
+        return []
+    return [
+        f"Weight magnitudes of {len(absent)} of {_count(scores.sizes['seed'], 'seed')} are not known: their networks "
+        "were not trained here, or before magnitudes were logged."
+    ]
+
+
 def ols_warnings(ols_table: pd.DataFrame) -> list[str]:
     """Which regressions of the pair analysis could not be fitted."""
     failed = ols_table[ols_table["coefficient"].isna()].drop_duplicates("definition")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from prunecxr.analysis import exemplars, forgettability, gaps, pairs
+from prunecxr.analysis import exemplar_sets, exemplars, forgettability, gaps, methods, pairs, weights
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,9 @@ class Options:
         pie_fraction: share of the test images that are PIEs.
         measure: of agreement, a key of :data:`prunecxr.analysis.exemplars.AGREEMENT`.
         resamples: of the patient bootstrap.
-        seed: of the patient bootstrap.
+        seed: of both bootstraps.
+        seed_resamples: of the bootstrap of seeds.
+        method: name of the pruning method of the scores.
     """
 
     alpha: float = 0.05
@@ -32,6 +35,8 @@ class Options:
     measure: str = "spearman"
     resamples: int = 2_000
     seed: int = 0
+    seed_resamples: int = 50
+    method: str = "magnitude"
 
     @property
     def definitions(self) -> tuple[str, ...]:
@@ -52,6 +57,10 @@ def analyse(
     dense: np.ndarray | None = None,
     pruned: np.ndarray | None = None,
     options: Options | None = None,
+    *,
+    by_seed: tuple[xr.DataArray, xr.DataArray] | None = None,
+    others: Mapping[str, xr.Dataset] | None = None,
+    histograms: pd.DataFrame | None = None,
 ) -> Analysis:
     """Everything that Holste et al. (MICCAI 2023) report of a study, and what stands beside it here.
 
@@ -63,10 +72,15 @@ def analyse(
             of ``labels``; None where there are no predictions, which leaves out the PIEs with a warning.
         pruned: the same at ``options.pie_sparsity``.
         options: see :class:`Options`.
+        by_seed: what ``dense`` and ``pruned`` are the means of, dims (seed, image, class); for the stability of the
+            PIEs over seeds.
+        others: other pruning methods of the same dense models, method -> scores.
+        histograms: of the magnitudes of the dense models' weights, see :func:`prunecxr.analysis.weights.weights`.
 
     Returns:
-        Tables ``overall``, ``curves``, ``classes``, ``correlations``, ``pairs``, ``pair_correlations``, ``ols`` and,
-        with predictions, ``pies`` and ``pie_ratios``.
+        Tables ``overall``, ``curves``, ``classes``, ``correlations``, ``pairs``, ``pair_correlations``, ``ols``; with
+        other methods ``methods``, with histograms ``weights``; with predictions ``pies``, ``pie_ratios``,
+        ``pie_overlap`` and, with those of at least 3 seeds, ``pie_stability``.
 
     Raises:
         ValueError: no dense models in ``scores``, unknown definition or measure, or predictions of another shape.
@@ -85,11 +99,39 @@ def analyse(
         "pair_correlations": pairs.pair_correlations(pair_table, options.definitions),
         "ols": ols_table,
     }
+    if others:
+        tables["methods"] = methods.methods({options.method: scores, **others})
+    if histograms is not None and len(histograms):
+        tables["weights"] = weights.weights(histograms)
     warnings = [*gaps.score_warnings(scores, class_table), *gaps.ols_warnings(ols_table)]
     if dense is None or pruned is None:
         return Analysis(tables, [*warnings, "No PIEs: mean predictions of dense and pruned models are not available."])
+    tables |= _exemplars(labels, dense, pruned, options, by_seed)
+    return Analysis(tables, [*warnings, *gaps.agreement_warnings(tables["pies"], options.pie_fraction)])
+
+
+def _exemplars(
+    labels: pd.DataFrame,
+    dense: np.ndarray,
+    pruned: np.ndarray,
+    options: Options,
+    by_seed: tuple[xr.DataArray, xr.DataArray] | None,
+) -> dict[str, pd.DataFrame]:
+    """The tables of the PIEs; which images other measures choose stands in further columns of ``pies``."""
+    ids = labels["id"].to_numpy()
+    members = exemplar_sets.membership(ids, dense, pruned, options.pie_fraction)
+    others = members.drop(columns=options.measure).add_prefix("is_pie_").assign(id=ids)
     pie_table = exemplars.pies(labels, dense, pruned, options.pie_fraction, options.measure)
     names = exemplars.class_columns(labels)
-    tables["pies"] = pie_table
-    tables["pie_ratios"] = exemplars.pie_ratios(pie_table, names, options.resamples, options.seed)
-    return Analysis(tables, [*warnings, *gaps.agreement_warnings(pie_table, options.pie_fraction)])
+    tables = {
+        "pies": pie_table.merge(others, on="id", how="left", validate="one_to_one"),
+        "pie_ratios": exemplars.pie_ratios(pie_table, names, options.resamples, options.seed),
+        "pie_overlap": exemplar_sets.pie_overlap(members),
+    }
+    if by_seed is not None:
+        stability = exemplar_sets.pie_stability(
+            ids, *by_seed, options.pie_fraction, options.measure, options.seed_resamples, options.seed
+        )
+        if len(stability):
+            tables["pie_stability"] = stability
+    return tables

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from prunecxr import __version__, identity
+from prunecxr.analysis import gaps
 from prunecxr.analysis import study as whole
 from prunecxr.analysis.exemplars import nearest_sparsity
-from prunecxr.config import AnalysisOptions
+from prunecxr.config import AnalysisOptions, suggest
 from prunecxr.errors import UserError
 from prunecxr.report.findings import Findings, gallery
 from prunecxr.report.illustrations import illustrate
@@ -61,9 +62,12 @@ def analyse_study(
     """
     population = query.read_population(store, study, method, population_key, seeds, sparsities)
     pruned_at, notes = _pie_sparsity(population, options)
+    highlight = _highlight(population, options)
+    compared = {other.method: other.scores for other in population.others}
     key = identity.digest(
         {
             "variants": sorted(population.variants["run_id"]),
+            "others": sorted(run_id for other in population.others for run_id in other.variants["run_id"]),
             "missing": [[seed, f"{k:.6f}"] for seed, k in population.missing],
             "options": options.model_dump(mode="json"),
             "images": read_image is not None,
@@ -84,9 +88,23 @@ def analyse_study(
         return Outcome(run, population, added=False)
     with runs.ending(run):
         run.resume()
-        dense = query.mean_predictions(store, population, 0.0)
-        pruned = query.mean_predictions(store, population, pruned_at)
-        analysis = whole.analyse(population.scores, population.labels, dense, pruned, _options(options, pruned_at))
+        by_seed = (
+            query.read_predictions(store, population, 0.0),
+            query.read_predictions(store, population, pruned_at),
+        )
+        dense, pruned = (query.mean_over_seeds(one) for one in by_seed)
+        histograms = query.read_weights(store, population)
+        analysis = whole.analyse(
+            population.scores,
+            population.labels,
+            dense,
+            pruned,
+            _options(options, pruned_at, method),
+            by_seed=by_seed,
+            others=compared,
+            histograms=histograms,
+        )
+        notes += gaps.weight_notes(histograms, population.scores)
         pictures = gallery(analysis.tables["pies"], population.labels, dense, pruned, read_image)
         findings = Findings(
             study=study,
@@ -98,6 +116,7 @@ def analyse_study(
             definition="published" if options.definition == "published" else "paper",
             alpha=options.alpha,
             pie_sparsity=pruned_at,
+            highlight=highlight,
         )
         _log(run, findings, options)
     return Outcome(run, population, added=True)
@@ -119,13 +138,28 @@ def _pie_sparsity(population: Population, options: AnalysisOptions) -> tuple[flo
     ]
 
 
-def _options(options: AnalysisOptions, pruned_at: float) -> whole.Options:
+def _highlight(population: Population, options: AnalysisOptions) -> tuple[str, str] | None:
+    """The pair of classes to be marked, checked against those of the study."""
+    if not options.highlight:
+        return None
+    classes = population.labels.columns[2:].tolist()
+    for name in options.highlight:
+        if name not in classes:
+            raise UserError(
+                f"option highlight: study {population.study!r} has no class {name!r}{suggest(name, classes)}"
+            )
+    a, b = options.highlight
+    return a, b
+
+
+def _options(options: AnalysisOptions, pruned_at: float, method: str) -> whole.Options:
     return whole.Options(
         alpha=options.alpha,
         definition=options.definition,
         pie_sparsity=pruned_at,
         pie_fraction=options.pie_fraction,
         resamples=options.bootstrap,
+        method=method,
     )
 
 

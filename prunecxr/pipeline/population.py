@@ -16,6 +16,7 @@ from torch import nn
 
 from prunecxr import __version__, identity
 from prunecxr.compression.criteria import find_criterion
+from prunecxr.compression.magnitudes import magnitude_histogram, share_below
 from prunecxr.compression.masks import apply_masks, nonzero_weights, split_method
 from prunecxr.config import Config, flatten, to_recipe
 from prunecxr.errors import UserError
@@ -145,6 +146,7 @@ def train_seed(
             )
             best = max(history, key=lambda epoch: monitored(epoch, config.training.monitor))
             run.log(metrics={"best_epoch": best.epoch, "train_seconds": sum(epoch.seconds for epoch in history)})
+            log_magnitudes(run, model)
             registry.log_model(run, model, settings_of(config, material), "dense")
             register_dense(run, config.study)
             checkpoint.unlink(missing_ok=True)
@@ -308,6 +310,15 @@ def settings_of(config: Config, material: Material) -> Settings:
         channels_last=config.execution.channels_last,
         batch_size=config.execution.eval_batch_size,
     )
+
+
+def log_magnitudes(run: TrackedRun, model: nn.Module) -> None:
+    """Log how large the prunable weights of a dense model are."""
+    histogram = magnitude_histogram(prunable_weights(model))
+    with run.files() as folder:
+        (folder / names.WEIGHT_HISTOGRAM).parent.mkdir()
+        histogram.to_csv(folder / names.WEIGHT_HISTOGRAM, index=False)
+    run.log(metrics={names.SHARE_BELOW: share_below(histogram)})
 
 
 def _images(material: Material, split: str) -> Images:

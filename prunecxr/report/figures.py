@@ -18,6 +18,7 @@ from prunecxr.report.style import (
     PALE,
     RARE,
     RED,
+    THIRD,
     log_ticks,
     new_figure,
     percent_axis,
@@ -26,6 +27,7 @@ from prunecxr.report.style import (
 from prunecxr.report.wording import number, p_value, sparsity
 
 NAMED = 3
+METHOD_LOOKS = ((BLUE, "-", "o"), (RED, "--", "s"), (INK, ":", "^"), (THIRD, "-.", "D"))
 
 
 def overall(table: pd.DataFrame) -> Figure:
@@ -44,6 +46,51 @@ def overall(table: pd.DataFrame) -> Figure:
         _sparsity_axis(axes)
         axes.set_ylabel("mean AP (median and quartiles over seeds)")
         axes.set_ylim(bottom=0)
+    return figure
+
+
+def methods(table: pd.DataFrame) -> Figure:
+    """Mean AP by sparsity of every pruning method: median over seeds, quartiles; told apart by line and marker."""
+    with styled():
+        figure, axes = new_figure()
+        ends = []
+        for i, (name, rows) in enumerate(table.groupby("method", sort=False)):
+            colour, line, marker = METHOD_LOOKS[i % len(METHOD_LOOKS)]
+            x, y = rows["sparsity"], rows["median_mean_ap"]
+            axes.fill_between(x, rows["q25"], rows["q75"], color=colour, alpha=0.18, linewidth=0)
+            axes.plot(x, y, color=colour, linestyle=line, marker=marker, markersize=4, linewidth=1.6)
+            ends.append((str(name), colour, x.iloc[-1], y.iloc[-1]))
+        _sparsity_axis(axes)
+        axes.set_ylabel("mean AP (median and quartiles over seeds)")
+        axes.set_ylim(bottom=0)
+        _label_ends(axes, ends)
+    return figure
+
+
+def weights(table: pd.DataFrame, small: float) -> Figure:
+    """Histogram of weight magnitudes on a logarithmic axis (the paper's figure 1, right); below ``small`` filled."""
+    with styled():
+        figure, axes = new_figure()
+        shown = table[(table["share"] > 0) & (table["low"] > 0) & np.isfinite(table["high"])]
+        below = shown["high"] <= small
+        for part, colour, hatch, name in (
+            (below, BLUE, "///", f"below {small:g}"),
+            (~below, PALE, "", f"{small:g} and above"),
+        ):
+            bars = shown[part]
+            axes.bar(
+                bars["low"], bars["share"], bars["high"] - bars["low"], align="edge", color=colour, hatch=hatch,
+                edgecolor="white", linewidth=0.4, label=name,
+            )  # fmt: skip
+        axes.set_xscale("log")
+        if len(shown):
+            low, high = shown["low"].min(), shown["high"].max()
+            axes.set_xlim(low, high)
+            log_ticks(axes.xaxis, low, high)
+        percent_axis(axes.yaxis, decimals=1)
+        axes.set_xlabel("magnitude of a weight (log scale)")
+        axes.set_ylabel("share of the prunable weights (median over seeds)")
+        axes.legend(frameon=False, fontsize=8, loc="upper left")
     return figure
 
 

@@ -59,6 +59,20 @@ def _models(findings: Findings) -> Iterator[tuple[str, str, str, str, Figure]]:
         "Line of the mean average precision by sparsity with a band between the quartiles over seeds.",
         figures.overall(overall),
     )  # fmt: skip
+    if "weights" in tables:
+        yield (
+            "weight_magnitudes", "Weight magnitudes", sentences.weights_caption(findings),
+            f"Histogram of the magnitudes of the dense models' prunable weights on a logarithmic axis; those below "
+            f"{sentences.SMALL:g} are hatched.",
+            figures.weights(tables["weights"], sentences.SMALL),
+        )  # fmt: skip
+    if "methods" in tables:
+        yield (
+            "methods", "Pruning methods", sentences.methods_caption(findings),
+            "One line a pruning method: mean average precision by sparsity with a band between the quartiles over "
+            "seeds.",
+            figures.methods(tables["methods"]),
+        )  # fmt: skip
     if not classes["relative_change_at_max"].notna().any() or highest == 0:
         return
     yield (

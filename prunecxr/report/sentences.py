@@ -12,6 +12,7 @@ from prunecxr.report.findings import Findings
 from prunecxr.report.wording import correlation, count, listing, number, p_value, percent, sparsity
 
 NEARLY_ALL = 0.9
+SMALL = 0.01  # the paper's threshold for weight magnitudes, an edge of the histogram
 FIRST, MOST = "first_drop_20", "relative_change_at_max"
 
 
@@ -148,8 +149,59 @@ def exemplars(findings: Findings) -> Answer:
         "Which images are most affected?",
         verdict,
         f"{int(pies['is_pie'].sum()):,} of {len(pies):,} test images are pruning-identified exemplars (PIEs) at "
-        f"{sparsity(findings.pie_sparsity)} sparsity.{shown}{several}",
+        f"{sparsity(findings.pie_sparsity)} sparsity.{shown}{several}{_stability(findings)}{_overlap(findings)}",
     )
+
+
+def weights_caption(findings: Findings) -> str:
+    """How many weights are small."""
+    table = findings.tables["weights"]
+    below = float(table.loc[np.isclose(table["high"], SMALL), "share_below"].iloc[0])
+    seeds = count(int(table["n"].max()), "dense model")
+    return (
+        f"{percent(below)} of the prunable weights have a magnitude below {SMALL:g} (median over {seeds}). Magnitude "
+        "pruning takes the weights on the left first."
+    )
+
+
+def methods_caption(findings: Findings) -> str:
+    """Where the methods stand at the highest sparsity that all have, and how the first differs from the others."""
+    table = findings.tables["methods"].pivot_table(
+        index="sparsity", columns="method", values="median_mean_ap", sort=False
+    )
+    shared = table.dropna().sort_index()
+    if shared.empty or shared.index[-1] == 0:
+        return "The methods have no sparsity above 0 in common."
+    at, last = shared.index[-1], shared.iloc[-1].sort_values(ascending=False, kind="stable")
+    values = listing((f"{name} {number(value, 3)}" for name, value in last.items()), len(last))
+    gaps = shared.max(axis=1) - shared.min(axis=1)
+    widest = f"furthest apart, by {number(gaps.max(), 3)}, at {sparsity(gaps.idxmax())}"
+    return f"Mean AP at {sparsity(at)} sparsity, median over seeds: {values}; {widest}."
+
+
+def _stability(findings: Findings) -> str:
+    """How much of the PIEs resampled seeds find again."""
+    if "pie_stability" not in findings.tables:
+        return ""
+    found = findings.tables["pie_stability"]["jaccard"].dropna()
+    if found.empty:
+        return ""
+    low, median, high = (number(value) for value in found.quantile([0.025, 0.5, 0.975]))
+    return (
+        f" PIEs of resampled seeds overlap with these by a Jaccard index of {median} (median of "
+        f"{count(len(found), 'resample')}, 95% of them from {low} to {high})."
+    )
+
+
+def _overlap(findings: Findings) -> str:
+    """How alike the PIEs of other measures are to those of the one in use."""
+    table = findings.tables.get("pie_overlap")
+    if table is None:
+        return ""
+    own = table[(table["measure_a"] == findings.measure) | (table["measure_b"] == findings.measure)]
+    named = own["measure_a"].where(own["measure_a"] != findings.measure, own["measure_b"])
+    values = [f"{name} {number(value)}" for name, value in zip(named, own["jaccard"], strict=True)]
+    return f" Jaccard index with the PIEs of other measures: {listing(values)}."
 
 
 def frequency_caption(findings: Findings, y: str) -> str:

@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 # Okabe and Ito's blue, vermilion and black: far apart in hue for all readers, and in lightness on paper.
 BLUE, RED, INK, PALE = "#0072B2", "#D55E00", "#222222", "#BBBBBB"
+THIRD = "#009E73"  # their bluish green, where lines also differ in dashes
 WIDTH, HEIGHT = 5.2, 4.0  # inches; at 360 px on a phone a 9-point letter is still 9 px high
 FREQUENT = [("-", "o"), ("-", "s"), ("-", "^")]
 RARE = [("--", "o"), ("--", "s"), ("--", "^")]
@@ -64,9 +65,9 @@ def as_svg(figure: Figure) -> bytes:
     return _saved(figure, format="svg", metadata={"Date": None, "Creator": None})
 
 
-def percent_axis(axis: Axis) -> None:
+def percent_axis(axis: Axis, decimals: int = 0) -> None:
     """Ticks of fractions as percentages."""
-    axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axis.set_major_formatter(PercentFormatter(1, decimals=decimals))
 
 
 def ratio_label(value: float, _position: int | None = None) -> str:
@@ -90,4 +91,5 @@ def _saved(figure: Figure, **options: Any) -> bytes:
     buffer = io.BytesIO()
     with styled():
         figure.savefig(buffer, **options)
+    figure.set_layout_engine("none")  # what was laid out once need not be again for another format
     return buffer.getvalue()

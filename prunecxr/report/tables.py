@@ -11,10 +11,13 @@ from prunecxr.report.findings import Findings
 from prunecxr.report.wording import MINUS
 
 EXEMPLARS = 50
+QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
 CORRECTED = "chance_corrected_"
 TITLES = {
     "overall": "Mean AP by sparsity",
     "overall_corrected": "Mean chance-corrected AP by sparsity",
+    "methods": "Mean AP by sparsity, all pruning methods",
+    "weights": "Weight magnitudes",
     "classes": "Classes",
     "curves": "Forgettability curves",
     "curves_corrected": "Forgettability curves, chance-corrected",
@@ -23,17 +26,24 @@ TITLES = {
     "ols": "Pairs of classes: regression of FCD",
     "pairs": "Pairs of classes",
     "pie_ratios": "Classes and numbers of diseases in PIEs",
+    "pie_overlap": "PIEs of different measures of agreement",
+    "pie_stability": "PIEs of seeds drawn anew",
     "pies": "Pruning-identified exemplars",
 }
 NOTES = {
     "overall": "n: seeds with a value; welch: Welch's t-test against the dense models.",
     "overall_corrected": "Mean over classes of (AP − prevalence) / (1 − prevalence), tested in the same way.",
+    "methods": "Median over seeds; one column a sparsity.",
+    "weights": "share: of the prunable weights of the dense models with low ≤ magnitude < high, median and quartiles "
+    "over seeds; share_below: of those below high. Empty bins are left out.",
     "classes": "first_drop_20: smallest sparsity whose median drop exceeds 20%, empty where there is none; "
     "floor_at_max: the raw change of a class forgotten entirely.",
     "curves": "Median over seeds of the relative change in AP; one column a sparsity.",
     "curves_corrected": "Median over seeds of the change relative to AP above chance; one column a sparsity.",
     "correlations": "n: classes in Spearman's rho; n_pearson: in Pearson's r, without the censored ones.",
     "pie_ratios": "low and high: 95% interval from a bootstrap over patients.",
+    "pie_overlap": "jaccard: images that are PIEs of both measures over those of either; n: of both.",
+    "pie_stability": "Jaccard index of the PIEs of resampled seeds with those of all seeds: quantiles over resamples.",
 }
 
 
@@ -71,15 +81,22 @@ def _for_reading(findings: Findings) -> dict[str, pd.DataFrame]:
         curves = tables["curves"]
         tables["curves"] = _pivoted(curves, "relative_change")
         tables["curves_corrected"] = _pivoted(curves, "chance_corrected_relative_change")
+    if "methods" in tables:
+        tables["methods"] = _pivoted(tables["methods"], "median_mean_ap", "method")
+    if "weights" in tables:
+        tables["weights"] = tables["weights"][tables["weights"]["share"] > 0]
+    if "pie_stability" in tables:
+        found = tables["pie_stability"]["jaccard"].quantile(list(QUANTILES))
+        tables["pie_stability"] = pd.DataFrame({"quantile": QUANTILES, "jaccard": found.to_numpy()})
     if "pies" in tables:
         pies = tables["pies"]
-        columns = ["id", "subject_id", "agreement", *(c for c in pies.columns if c.startswith("top_"))]
+        columns = ["id", "subject_id", "agreement", *(c for c in pies.columns if c.startswith(("top_", "is_pie_")))]
         tables["pies"] = pies.loc[pies["is_pie"], columns].head(EXEMPLARS)
     return {name: tables[name] for name in TITLES if name in tables}
 
 
-def _pivoted(curves: pd.DataFrame, value: str) -> pd.DataFrame:
-    wide = curves.pivot_table(index="class", columns="sparsity", values=value, sort=False, dropna=False)
+def _pivoted(curves: pd.DataFrame, value: str, index: str = "class") -> pd.DataFrame:
+    wide = curves.pivot_table(index=index, columns="sparsity", values=value, sort=False, dropna=False)
     wide = wide.round(3) + 0.0  # no minus before a zero
     return wide.rename(columns=lambda k: f"{k:g}").reset_index().rename_axis(columns=None)
 

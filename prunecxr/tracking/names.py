@@ -24,10 +24,12 @@ NOTE = "mlflow.note.content"
 MEAN_METRICS = {"ap": "mean_ap", "auroc": "mean_auroc", "f1": "mean_f1"}
 REALISED_SPARSITY = "realised_sparsity"
 NONZERO_WEIGHTS = "nonzero_weights"
+SHARE_BELOW = "share_below_0.01"  # on seed runs: of the dense model's prunable weights, by magnitude
 
 PREDICTIONS = "predictions.parquet"
 SCORES = "scores.csv"
 VARIANT_RECIPE = "recipe.json"
+WEIGHT_HISTOGRAM = "weights/histogram.csv"  # on seed runs: magnitudes of the dense model's prunable weights
 RECIPE = "recipe.yaml"
 ENVIRONMENT = "environment.txt"
 REPORT = "report.html"

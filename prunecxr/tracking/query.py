@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import xarray as xr
 from mlflow.entities import Run
@@ -23,6 +24,19 @@ SCORES = tuple(names.MEAN_METRICS)
 
 
 @dataclass(frozen=True)
+class Compared:
+    """What another pruning method left of the same dense models.
+
+    Attributes:
+        scores, variants: as those of a population.
+    """
+
+    method: str
+    scores: xr.Dataset
+    variants: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class Population:
     """The variants of one study that belong together: one recipe, one test split, one pruning method.
 
@@ -31,10 +45,11 @@ class Population:
             dim train_count and test_count; attrs n_train and n_test (images). An imported study may not know those
             of its training.
         labels: id, subject_id, one 0/1 column a class, in test-table order.
-        variants: one row a variant: seed, sparsity, run_id.
+        variants: one row a variant: seed, sparsity, run_id, seed_run (id of its parent).
         missing: the (seed, sparsity) pairs that the grid lacks.
         warnings: what a reader of the results must know.
         dataset, architecture: names, as in the runs' tags.
+        others: the other pruning methods of the population, by name.
     """
 
     study: str
@@ -47,6 +62,7 @@ class Population:
     variants: pd.DataFrame
     missing: tuple[tuple[int, float], ...]
     warnings: tuple[str, ...]
+    others: tuple[Compared, ...] = ()
 
 
 def locate_study(store: Store, study: str) -> Store:
@@ -55,7 +71,7 @@ def locate_study(store: Store, study: str) -> Store:
     Raises:
         UserError: no experiment holds it (the studies there are are listed), or several do.
     """
-    if runs.search(store, {names.STUDY: study, names.KIND: "variant"}):
+    if runs.search(store, {names.STUDY: study, names.KIND: "variant"}, most=1):
         return store
     everywhere = [experiment.experiment_id for experiment in store.client.search_experiments()]
     holding = {run.info.experiment_id for run in _variant_runs(store, everywhere) if _tag(run, names.STUDY) == study}
@@ -124,7 +140,20 @@ def read_population(
         variants=table,
         missing=missing,
         warnings=(*noticed.splitlines(), *warnings),
+        others=_others(found, method, _tag(newest, names.POPULATION), counts),
     )
+
+
+def _others(found: list[Run], method: str, key: str, counts: pd.DataFrame) -> tuple[Compared, ...]:
+    """The other methods that variants of the same population were pruned by."""
+    alike = [run for run in found if _tag(run, names.POPULATION) == key]
+    compared = []
+    for other in sorted({_tag(run, names.METHOD) for run in alike} - {method}):
+        chosen = [run for run in alike if _tag(run, names.METHOD) == other]
+        table, _ = _variant_table(chosen)
+        by_id = {run.info.run_id: run for run in chosen}
+        compared.append(Compared(other, _scores(table, by_id, counts, (), ()), table))
+    return tuple(compared)
 
 
 def _choose(found: list[Run], study: str, method: str, key: str | None) -> tuple[list[Run], list[str]]:
@@ -148,9 +177,12 @@ def _choose(found: list[Run], study: str, method: str, key: str | None) -> tuple
 
 
 def _variant_table(chosen: list[Run]) -> tuple[pd.DataFrame, int]:
-    """seed, sparsity, run_id, sorted, each (seed, sparsity) once, the newest; and how many were left out."""
-    rows = [(int(_tag(r, names.SEED)), float(_tag(r, names.SPARSITY)), r.info.run_id) for r in chosen]
-    table = pd.DataFrame(rows, columns=["seed", "sparsity", "run_id"])
+    """Columns as in `Population.variants`, sorted, each (seed, sparsity) once, the newest; how many were left out."""
+    rows = [
+        (int(_tag(run, names.SEED)), float(_tag(run, names.SPARSITY)), run.info.run_id, _tag(run, names.PARENT))
+        for run in chosen
+    ]
+    table = pd.DataFrame(rows, columns=["seed", "sparsity", "run_id", "seed_run"])
     unique = table.drop_duplicates(["seed", "sparsity"]).sort_values(["seed", "sparsity"], ignore_index=True)
     return unique, len(table) - len(unique)
 
@@ -169,7 +201,7 @@ def _scores(
     sparsity_at = {sparsity: i for i, sparsity in enumerate(sparsity_axis)}
     arrays = {score: np.full((len(seed_axis), len(sparsity_axis), len(classes)), np.nan) for score in SCORES}
     metrics = {score: list(names.metric_names(score, classes).values()) for score in SCORES}
-    for seed, sparsity, run_id in table.itertuples(index=False):
+    for seed, sparsity, run_id in table[["seed", "sparsity", "run_id"]].itertuples(index=False):
         values = by_id[run_id].data.metrics
         for score in SCORES:
             row = arrays[score][seed_at[seed], sparsity_at[sparsity]]
@@ -206,22 +238,57 @@ def fetch(store: Store, run_id: str, artifact: str, folder: Path) -> Path:
         raise EnvironmentFault(f"run {run_id}: its artifact {artifact} cannot be read ({first})") from None
 
 
+def read_predictions(store: Store, population: Population, sparsity: float) -> xr.DataArray:
+    """Probabilities of every seed that has this sparsity.
+
+    Returns:
+        dims (seed, image, class), float32; images in the order of the population's labels.
+    Raises:
+        EnvironmentFault: a prediction file is missing or does not hold the images of the test split.
+    """
+    classes = [str(name) for name in population.scores["class"].to_numpy()]
+    chosen = population.variants[np.isclose(population.variants["sparsity"], sparsity)]
+    expected = pa.chunked_array([pa.array(population.labels["id"].tolist(), pa.string())])
+    stack = np.empty((len(chosen), len(expected), len(classes)), np.float32)
+    for values, run_id in zip(stack, chosen["run_id"], strict=True):
+        with TemporaryDirectory(prefix="prunecxr-") as folder:
+            table = pq.read_table(fetch(store, run_id, names.PREDICTIONS, Path(folder)), columns=["id", *classes])
+        if not table["id"].cast(pa.string()).equals(expected):
+            raise EnvironmentFault(f"run {run_id}: {names.PREDICTIONS} does not hold the images of the test split")
+        for index, name in enumerate(classes):
+            values[:, index] = table[name].to_numpy()
+    return xr.DataArray(stack, dims=("seed", "image", "class"), coords={"seed": chosen["seed"].to_numpy()})
+
+
 def mean_predictions(store: Store, population: Population, sparsity: float) -> np.ndarray:
     """Probabilities averaged over the seeds that have this sparsity (paper A, section 2.3).
 
     Returns:
         shape (n_images, n_classes), float64, in the order of the population's labels.
     Raises:
-        EnvironmentFault: a prediction file is missing or does not hold the images of the test split.
+        EnvironmentFault: as :func:`read_predictions`.
     """
-    classes = [str(name) for name in population.scores["class"].to_numpy()]
-    chosen = population.variants[np.isclose(population.variants["sparsity"], sparsity)]
-    total = np.zeros((len(population.labels), len(classes)))
-    for run_id in chosen["run_id"]:
-        with TemporaryDirectory(prefix="prunecxr-") as folder:
-            table = pq.read_table(fetch(store, run_id, names.PREDICTIONS, Path(folder)))
-        if table["id"].to_pylist() != population.labels["id"].tolist():
-            raise EnvironmentFault(f"run {run_id}: {names.PREDICTIONS} does not hold the images of the test split")
-        for index, name in enumerate(classes):
-            total[:, index] += table[name].to_numpy()
-    return total / len(chosen)
+    return mean_over_seeds(read_predictions(store, population, sparsity))
+
+
+def mean_over_seeds(predictions: xr.DataArray) -> np.ndarray:
+    """Mean of dims (seed, image, class) over seeds, shape (n_images, n_classes), float64."""
+    return predictions.transpose("seed", "image", "class").to_numpy().mean(axis=0, dtype=np.float64)
+
+
+def read_weights(store: Store, population: Population) -> pd.DataFrame:
+    """Histograms of the magnitudes of the dense models' weights, of the seeds that have one (imported seeds have none).
+
+    Returns:
+        Columns seed, low, high, count, one row a seed and bin; without rows where no seed has a histogram.
+    Raises:
+        EnvironmentFault: a histogram that was logged is not there.
+    """
+    tables = [pd.DataFrame(columns=["seed", "low", "high", "count"], dtype=float)]
+    for seed, run_id in population.variants.groupby("seed")["seed_run"].first().items():
+        run = store.client.get_run(run_id)
+        if names.SHARE_BELOW in run.data.metrics:
+            with TemporaryDirectory(prefix="prunecxr-") as folder:
+                histogram = pd.read_csv(fetch(store, run_id, names.WEIGHT_HISTOGRAM, Path(folder)))
+            tables.append(histogram.assign(seed=seed))
+    return pd.concat(tables[1:] or tables, ignore_index=True)

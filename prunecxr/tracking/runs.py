@@ -28,9 +28,13 @@ MAX_METRICS, MAX_PARAMS, MAX_TAGS = 800, 100, 100
 
 
 def search(
-    store: Store, tags: Mapping[str, str], finished: bool = False, experiment_ids: Iterable[str] = ()
+    store: Store,
+    tags: Mapping[str, str],
+    finished: bool = False,
+    experiment_ids: Iterable[str] = (),
+    most: int | None = None,
 ) -> list[Run]:
-    """All runs that carry these tags, newest first."""
+    """The runs that carry these tags, newest first: all of them, or at most that many."""
     clauses = [f"tags.`{name}` = {_quoted(value)}" for name, value in tags.items()]
     if finished:
         clauses.append("attributes.status = 'FINISHED'")
@@ -40,13 +44,13 @@ def search(
         page = store.client.search_runs(
             list(experiment_ids) or [store.experiment_id],
             " and ".join(clauses),
-            max_results=1000,
+            max_results=most or 1000,
             order_by=["attributes.start_time DESC"],
             page_token=token,
         )
         runs.extend(page)
         token = page.token
-        if not token:
+        if not token or most:
             return runs
 
 

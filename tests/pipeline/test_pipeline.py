@@ -91,6 +91,10 @@ def test_the_store_holds_the_contract(done):
         assert {"train_loss", "val_loss", "val_mean_auroc", "curve_ap/Effusion"} <= set(run.data.metrics)
         assert len(run.inputs.dataset_inputs) == 3
         assert run.info.status == "FINISHED"
+        table = pd.read_csv(fetch(store, run.info.run_id, "weights/histogram.csv", Path()))
+        assert run.data.metrics["share_below_0.01"] == pytest.approx(
+            table["count"][table["high"] <= 0.01].sum() / table["count"].sum()
+        )
     assert "report.html" in said
     assert "compareRunsMode=CHART" in said
     assert "models:/prunecxr-phantom-resnet18@seed-01-k90" in said
@@ -115,6 +119,8 @@ def test_the_analysis_run_holds_tables_figures_and_report(done):
         "ols": "definition,term,coefficient,se,t,p,r2",
         "pies": "id,subject_id,agreement,is_pie,Atelectasis,No Finding",
         "pie_ratios": "group,value,pie_share,non_pie_share,ratio,low,high",
+        "pie_overlap": "measure_a,measure_b,jaccard,n",
+        "weights": "low,high,share,share_below,n",
     }
     for name, expected in columns.items():
         table = pd.read_csv(folder / "tables" / f"{name}.csv")
@@ -235,7 +241,23 @@ def test_random_pruning_stands_beside_magnitude(own):
     history = store.client.get_metric_history(run.data.tags[names.PARENT], "random_curve_mean_ap")
     assert [metric.step for metric in history] == [0, 50, 90]
     store.client.get_model_version_by_alias("prunecxr-phantom-resnet18", "seed-00-random-k90")
-    assert len(of_kind(store, "analysis")) == 2
+    analyses = of_kind(store, "analysis")
+    assert len(analyses) == 2
+    (newest,) = (run for run in analyses if run.data.tags[names.METHOD] == "random")
+    table = pd.read_csv(fetch(store, newest.info.run_id, "tables/methods.csv", Path()))
+    assert table.columns.tolist() == ["method", "sparsity", "median_mean_ap", "q25", "q75", "n"]
+    assert table.groupby("method", sort=False)["n"].sum().to_dict() == {"random": 3, "magnitude": 6}
+    study.run_study(store, small())  # magnitude again: now beside random
+    assert len(of_kind(store, "analysis")) == 3
+
+
+def test_a_pair_of_classes_can_be_highlighted(done):
+    store, _ = done
+    with pytest.raises(
+        UserError, match=r"option highlight: study 'small' has no class 'Efusion' \(did you mean Effusion"
+    ):
+        analyze(store, {**GIVEN, "highlight": "Mass,Efusion"}, None)
+    assert counts(store)["analysis"] == 1
 
 
 def test_missing_variants_are_told(own, capsys):

@@ -33,7 +33,15 @@ def make_findings(make_study):
             scores = edit(scores)
         renamed = dict(zip(study.scores["class"].to_numpy(), scores["class"].to_numpy(), strict=True))
         labels = study.labels.rename(columns=renamed)
-        found = analyse(scores, labels, study.dense, study.pruned)
+        found = analyse(
+            scores,
+            labels,
+            study.dense,
+            study.pruned,
+            by_seed=study.by_seed,
+            others={"random": study.scores.assign(ap=study.scores["ap"] * np.exp(-4 * study.scores["sparsity"]))},
+            histograms=synthetic_study.histograms(study.scores.sizes["seed"]),
+        )
         read = (lambda image_id: np.full((40, 30), int(image_id[:8]) % 256, np.uint8)) if images else None
         return Findings(
             study="tiny",

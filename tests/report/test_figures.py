@@ -15,8 +15,8 @@ from prunecxr.report.illustrations import illustrate
 from prunecxr.report.style import as_png, as_svg
 
 ALL = [
-    "mean_ap", "forgettability_curves", "first_drop", "change_at_max", "chance_correction", "pairs_frequency",
-    "pairs_overlap", "pie_classes", "pie_diseases", "pie_gallery",
+    "mean_ap", "weight_magnitudes", "methods", "forgettability_curves", "first_drop", "change_at_max",
+    "chance_correction", "pairs_frequency", "pairs_overlap", "pie_classes", "pie_diseases", "pie_gallery",
 ]  # fmt: skip
 
 
@@ -92,6 +92,20 @@ def test_a_pair_can_be_named(findings) -> None:
         tables["pairs"], tables["pair_correlations"], "iou_fourth_root", "paper", highlight=pair
     )
     assert [text.get_text() for text in figure.axes[0].texts] == ["Nodule &\nNo Finding"]
+
+
+def test_histogram_marks_the_small_weights(findings) -> None:
+    axes = figures.weights(findings.tables["weights"], 0.01).axes[0]
+    hatched = [bar for bar in axes.patches if bar.get_hatch()]
+    assert max(bar.get_x() + bar.get_width() for bar in hatched) == pytest.approx(0.01)
+    table = findings.tables["weights"].query("low > 0 and high <= 0.01")
+    assert [bar.get_height() for bar in hatched] == table.loc[table.share > 0, "share"].tolist()
+
+
+def test_methods_differ_in_more_than_colour(findings) -> None:
+    table = findings.tables["methods"]
+    lines = figures.methods(table).axes[0].get_lines()
+    assert len({(line.get_linestyle(), line.get_marker()) for line in lines}) == table["method"].nunique() == 2
 
 
 def test_ratios_that_a_log_axis_cannot_show(findings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from prunecxr.report import sentences
 from prunecxr.report.findings import Findings
+from prunecxr.report.page import render
 
 
 def with_correlations(findings: Findings, raw: tuple[float, float], corrected: tuple[float, float]) -> Findings:
@@ -54,6 +56,46 @@ def test_no_p_is_printed_below_three_seeds(make_findings) -> None:
     assert answer.verdict == "Not tested."
     assert "2 dense models" in answer.evidence
     assert "P" not in answer.evidence.replace("AP", "")
+
+
+def test_a_page_of_two_seeds_prints_no_p_of_a_test_over_seeds(odd_findings) -> None:
+    overall = odd_findings.tables["overall"]
+    assert overall.filter(like="welch").isna().all(axis=None)
+    assert not overall.filter(like="significant").any(axis=None)
+    assert "pie_stability" not in odd_findings.tables
+    page = render(odd_findings, [])
+    start = page.index("<h3>Mean AP by sparsity</h3>")
+    rows = re.findall(r"<tr>(.*?)</tr>", page[start : page.index("</table>", start)])[1:]
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in rows]
+    assert [row[5:8] for row in cells] == [["", "", ""]] * len(overall)
+
+
+def test_warnings_come_before_the_answers(findings) -> None:
+    page = render(findings, [])
+    assert page.index('<section id="warnings">') < page.index('<section class="answers">')
+
+
+def test_stability_and_overlap_are_those_of_the_tables(findings) -> None:
+    evidence = sentences.exemplars(findings).evidence
+    low, median, high = findings.tables["pie_stability"]["jaccard"].quantile([0.025, 0.5, 0.975])
+    assert f"{median:.2f} (median of 50 resamples, 95% of them from {low:.2f} to {high:.2f})" in evidence
+    row = findings.tables["pie_overlap"].iloc[0]
+    assert (row.measure_a, row.measure_b) == ("spearman", "modal")
+    assert f"modal {row.jaccard:.2f}" in evidence
+
+
+def test_captions_of_weights_and_methods(findings) -> None:
+    table = findings.tables["weights"]
+    share = table.loc[np.isclose(table.high, 0.01), "share_below"].iloc[0]
+    assert sentences.weights_caption(findings).startswith(f"{100 * share:.0f}% of the prunable weights")
+    methods = findings.tables["methods"].set_index(["method", "sparsity"])["median_mean_ap"]
+    caption = sentences.methods_caption(findings)
+    assert f"magnitude {methods['magnitude', 0.95]:.3f} and random {methods['random', 0.95]:.3f}" in caption
+    gap = methods["magnitude"] - methods["random"]
+    assert f"by {gap.max():.3f}, at {100 * gap.idxmax():.0f}%" in caption
+    dense = findings.tables["methods"].query("sparsity == 0 or method == 'random'")
+    found = sentences.methods_caption(replace(findings, tables={**findings.tables, "methods": dense}))
+    assert found == "The methods have no sparsity above 0 in common."
 
 
 def test_no_significant_drop(make_findings) -> None:

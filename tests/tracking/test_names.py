@@ -27,6 +27,8 @@ def test_golden():
         "NONZERO_WEIGHTS": "nonzero_weights",
         "PREDICTIONS": "predictions.parquet",
         "VARIANT_RECIPE": "recipe.json",
+        "SHARE_BELOW": "share_below_0.01",
+        "WEIGHT_HISTOGRAM": "weights/histogram.csv",
         "REPORT": "report.html",
     }
     assert {name: public[name] for name in contract} == contract

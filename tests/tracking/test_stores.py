@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -108,6 +109,37 @@ def test_mean_predictions_average_the_seeds_that_are_there(study):
     both = query.mean_predictions(study, population, 0.9)
     assert both == pytest.approx((probabilities_of(3, 0.9) + probabilities_of(7, 0.9).astype(float)) / 2, rel=1e-6)
     assert query.mean_predictions(study, population, 0.5) == pytest.approx(probabilities_of(3, 0.5))
+
+
+def test_predictions_come_seed_by_seed(study):
+    population = query.read_population(study, "s", "magnitude")
+    stack = query.read_predictions(study, population, 0.9)
+    assert stack.dims == ("seed", "image", "class")
+    assert stack["seed"].to_numpy().tolist() == [3, 7]
+    for seed in (3, 7):
+        assert np.array_equal(stack.sel(seed=seed).to_numpy(), probabilities_of(seed, 0.9))
+
+
+def test_other_methods_of_the_population_stand_beside(study):
+    log_variant(study, runs.find(study, "seed", {names.SEED: "3"}), 0.5, method="random")
+    log_variant(study, runs.find(study, "seed", {names.SEED: "7"}), 0.5, method="snip", population="q")
+    (other,) = query.read_population(study, "s", "magnitude", key="p").others
+    assert other.method == "random"
+    assert other.variants[["seed", "sparsity"]].to_numpy().tolist() == [[3, 0.5]]
+    found = other.scores["ap"].sel(seed=3, sparsity=0.5).to_numpy()
+    assert found == pytest.approx(list(scores_of(3, 0.5).values()))
+
+
+def test_weight_histograms_of_the_seeds_that_have_one(study):
+    population = query.read_population(study, "s", "magnitude")
+    assert query.read_weights(study, population).empty
+    run = runs.find(study, "seed", {names.SEED: "7"})
+    table = pd.DataFrame({"low": [0.0, 0.01], "high": [0.01, np.inf], "count": [3, 5]})
+    with run.files() as folder:
+        (folder / names.WEIGHT_HISTOGRAM).parent.mkdir()
+        table.to_csv(folder / names.WEIGHT_HISTOGRAM, index=False)
+    run.log(metrics={names.SHARE_BELOW: 3 / 8})
+    pd.testing.assert_frame_equal(query.read_weights(study, population), table.assign(seed=7))
 
 
 def test_predictions_of_other_images_are_refused(study):
