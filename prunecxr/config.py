@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from prunecxr.errors import UserError
 
@@ -215,15 +215,6 @@ class Config(Section):
     analysis: AnalysisOptions = AnalysisOptions()
     execution: ExecutionOptions = ExecutionOptions()
 
-    @model_validator(mode="after")
-    def _registered_are_evaluated(self) -> Config:
-        """Ask only for models that the study makes; the default is merely left out where 0.9 is not among them."""
-        chosen = self.compression
-        extra = [k for k in chosen.register_sparsities if k not in chosen.sparsities]
-        if extra and "register_sparsities" in chosen.model_fields_set:
-            raise ValueError(f"register_sparsities: {extra[0]:g} is not among the sparsities of the study")
-        return self
-
 
 SECTIONS: dict[str, type[Section]] = {
     name: field.annotation
@@ -311,9 +302,26 @@ def build_config(recipe: dict[str, Any], given: dict[str, str], source: str = "r
             raise UserError(f"{source}: section {section} must hold options, one a line")
         target[name] = text
     try:
-        return Config.model_validate({key: value for key, value in merged.items() if value is not None})
+        config = Config.model_validate({key: value for key, value in merged.items() if value is not None})
     except ValidationError as error:
         raise UserError(_explain(error, given, source)) from None
+    return _registering(config, given, source)
+
+
+def _registering(config: Config, given: dict[str, str], source: str) -> Config:
+    """The configuration with only those models to register that the study makes.
+
+    Sparsities on the command line may leave out some that a recipe, or the default, would register: those are just
+    not registered.
+    """
+    chosen = config.compression
+    extra = [k for k in chosen.register_sparsities if k not in chosen.sparsities]
+    asked = given.get("register_sparsities") or not given.get("sparsities")
+    if extra and asked and "register_sparsities" in chosen.model_fields_set:
+        where = "" if given.get("register_sparsities") else f"{source}: "
+        raise UserError(f"{where}option register_sparsities: {extra[0]:g} is not among the sparsities of the study")
+    kept = tuple(k for k in chosen.register_sparsities if k in chosen.sparsities)
+    return config.model_copy(update={"compression": chosen.model_copy(update={"register_sparsities": kept})})
 
 
 def _explain(error: ValidationError, given: dict[str, str], source: str) -> str:

@@ -109,6 +109,7 @@ def test_bad_sparsities(text):
         ({}, {"label_map": "-1"}, "option label_map: '-1' is not valid: expected pairs like -1:0,blank:0"),
         ({}, {"label_map": "-1:4"}, "option label_map: '4' is not valid"),
         ({}, {"register_sparsities": "0.42"}, "register_sparsities: 0.42 is not among the sparsities"),
+        ({"compression": {"register_sparsities": [0.42]}}, {}, "recipe: option register_sparsities: 0.42 is not among"),
         ({}, {"highlight": "Mass"}, "option highlight: 'Mass' is not valid: expected two different classes, as in"),
         ({}, {"highlight": "Mass,Mass"}, "option highlight"),
         ({}, {"study": "a/b"}, "option study: 'a/b' is not valid"),
@@ -133,8 +134,12 @@ def test_label_map_reads_text_and_yaml():
     assert from_text == from_yaml == {"-1": 0, "blank": 1}
 
 
-def test_the_default_registration_gives_way_to_the_sparsities():
-    assert build_config({}, {"sparsities": "0.5"}).compression.sparsities == (0.0, 0.5)
+@pytest.mark.parametrize("recipe", [{}, {"compression": {"register_sparsities": [0.6, 0.9]}}])
+def test_registration_in_a_recipe_gives_way_to_sparsities_on_the_command_line(recipe):
+    chosen = build_config(recipe, {"sparsities": "0.5,0.9"})
+    assert chosen.compression.sparsities == (0.0, 0.5, 0.9)
+    assert chosen.compression.register_sparsities == (0.9,)
+    assert build_config(yaml.safe_load(to_recipe(chosen)), {}) == chosen
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
