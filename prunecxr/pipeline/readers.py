@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from prunecxr import __version__, identity
 from prunecxr.analysis.readers import QUESTIONS, assign, summary
@@ -235,7 +236,7 @@ def _log_forms(
     with run.files() as folder:
         pictures = folder / "forms" / "images"
         pictures.mkdir(parents=True)
-        for reader, own in items.groupby("reader"):
+        for reader, own in tqdm(items.groupby("reader"), desc="forms", unit="reader", leave=False):
             form = [_item(row, classes, read, side) for _, row in own.iterrows()]
             for item in form:
                 (pictures / f"{item.token}.png").write_bytes(item.png)

@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from prunecxr.report.page_style import STYLE
 from prunecxr.report.reader_form import ASKED
-from prunecxr.report.style import BLUE, INK, PALE, as_svg, styled
+from prunecxr.report.style import BLUE, INK, PALE, WIDTH, as_svg, styled
 from prunecxr.report.tables import html_table
 from prunecxr.report.wording import TIED, number, p_value, percent
 
-TITLES = {"agree": "Full agreement with the label", "quality": "Image quality", "difficulty": "Diagnosis difficulty"}
+TITLES = {"agree": "Agreement with label", "quality": "Image quality", "difficulty": "Difficulty"}
 MORE = {"agree": "readers agree with their labels more", "quality": "rated of better quality",
         "difficulty": "rated more difficult"}  # fmt: skip
 LESS = {"agree": "readers agree with their labels less", "quality": "rated of worse quality",
@@ -81,7 +82,7 @@ def evidence(row: Any) -> str:
 def figure(summary: pd.DataFrame, alpha: float = 0.05) -> Figure:
     """Mean and standard deviation of the answers to each question, PIEs beside other images (the paper's figure 6)."""
     with styled():
-        drawn = Figure(figsize=(7.2, 3.1), layout="constrained")
+        drawn = Figure(figsize=(WIDTH, 3.0), layout="constrained")
         for i, row in enumerate(summary.itertuples(index=False)):
             _panel(drawn.add_subplot(1, len(summary), i + 1), row, alpha)
     return drawn
@@ -103,7 +104,7 @@ def page(findings: ReaderFindings, drawn: Figure) -> str:
         f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>{STYLE}</style></head>\n"
-        f'<body><header><p class="kind">What readers say of the images that pruned models lose</p>'
+        f'<body><header><p class="kind">What readers say of images that dense and pruned models disagree on</p>'
         f"<h1>{escape(findings.study)}</h1></header>\n<main>{''.join(parts)}</main></body></html>\n"
     )
 
@@ -130,9 +131,10 @@ def _warnings(warnings: Sequence[str]) -> str:
 
 def _figure(drawn: Figure) -> str:
     source = base64.b64encode(as_svg(drawn)).decode("ascii")
+    text = "<strong>Readers' answers.</strong> Bars: means; lines: ± one standard deviation of the answers."
     card = (
-        f'<figure><img alt="{ALT}" src="data:image/svg+xml;base64,{source}"><figcaption><strong>Readers\' answers.'
-        "</strong> Bars: means; lines: ± one standard deviation of the answers.</figcaption></figure>"
+        f'<figure style="max-width: 640px"><img alt="{ALT}" src="data:image/svg+xml;base64,{source}">'
+        f"<figcaption>{text}</figcaption></figure>"
     )
     return _section("Figure", card)
 
@@ -169,15 +171,17 @@ def _mean(question: str, mean: float, sd: float) -> str:
 def _panel(axes: Axes, row: Any, alpha: float) -> None:
     """Two bars from the lowest answer there is, with lines of ± one standard deviation."""
     low, high = (0, 1) if row.question == "agree" else (1, 5)
+    ends = [low, high]
     for x, group, color, hatch in ((0, "pie", BLUE, ""), (1, "non_pie", PALE, "///")):
         mean, sd = getattr(row, f"mean_{group}"), getattr(row, f"sd_{group}")
         axes.bar(x, mean - low, 0.62, bottom=low, color=color, hatch=hatch, edgecolor="white", zorder=2)
         axes.errorbar(x, mean, yerr=sd, color=INK, capsize=4, linewidth=1.1, zorder=3)
+        ends += [mean - sd, mean + sd]
     axes.set_xlim(-0.6, 1.6)
     axes.set_xticks([0, 1], [f"PIE\nn = {row.n_pie}", f"other\nn = {row.n_non_pie}"])
-    axes.set_ylim(low - 0.05 * (high - low), high + 0.35 * (high - low))
+    axes.set_ylim(np.nanmin(ends) - 0.04 * (high - low), np.nanmax(ends) + 0.04 * (high - low))
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1] if row.question == "agree" else [1, 2, 3, 4, 5])
-    axes.set_ylabel("share of 'yes'" if row.question == "agree" else "rating")
+    axes.set_ylabel("share of 'yes'" if row.question == "agree" else "rating", labelpad=2)
     axes.grid(visible=False, axis="x")
     tested = p_value(row.kruskal_p) + (" *" if row.kruskal_p < alpha else "")
     axes.set_title(f"{TITLES[row.question]}\n{tested}", fontsize=9)

@@ -99,7 +99,7 @@ def _header(reader: int, readers: int, n: int) -> str:
         f'<header><div class="bar"><p class="who">Reader {reader} <span>of {readers}</span></p>'
         f'<progress id="progress" max="{n}" value="0" aria-label="Images answered"></progress>'
         f'<p id="done" aria-live="polite">0 of {n} answered</p>'
-        '<button type="button" id="save" class="primary">Save answers</button></div>'
+        '<button type="button" id="save" class="primary">Save<span> answers</span></button></div>'
         '<p id="notice" role="status" hidden></p></header>'
     )
 

@@ -79,7 +79,7 @@ details p { margin: 8px 0 0; }
   .bar progress { order: 4; flex-basis: 100%; height: 8px; }
   .bar #done { flex: 1; }
   .bar .primary { padding: 6px 12px; }
-  .who span, .where button span { display: none; }
+  .who span, .where button span, #save span { display: none; }
   .where button { min-width: 64px; }
   #notice { padding: 6px 14px; }
 }
