@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -30,9 +31,28 @@ from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 
 EXPORT, IMPORT = "reader_export", "reader_import"
-KEY_FILE, REPORT_FILE = "key.csv", "reader_report.html"
 TEXTS = {"item": str, "id": str, "subject_id": str}
 Read = Callable[[str], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How many images are drawn for whom, and how large they are shown (0: as they are)."""
+
+    readers: int
+    images_per_reader: int
+    reader_seed: int
+    longest_side: int
+
+    @staticmethod
+    def of(given: dict[str, str]) -> Draw:
+        """From the texts of the options; empty ones take their defaults, the paper's where it has one."""
+        return Draw(
+            whole(given, "readers", 6, 1, 99),
+            whole(given, "images_per_reader", 40, 2, 1000),
+            whole(given, "reader_seed", 0, 0, 2**32 - 1),
+            whole(given, "longest_side", 0, 64, 10_000),
+        )
 
 
 def export_forms(store: Store, given: dict[str, str]) -> None:
@@ -44,10 +64,7 @@ def export_forms(store: Store, given: dict[str, str]) -> None:
     Raises:
         UserError: no finished analysis, too few PIEs, or images that cannot be found.
     """
-    readers = whole(given, "readers", 6, 1, 99)
-    each = whole(given, "images_per_reader", 40, 2, 1000)
-    seed = whole(given, "reader_seed", 0, 0, 2**32 - 1)
-    side = whole(given, "longest_side", 0, 64, 10_000) or None
+    draw = Draw.of(given)
     options = {name: given[name] for name in ("recipe", "study", "images", "labels")}
     name = configure_from_run(None, options).study
     there = locate_study(store, name)
@@ -55,22 +72,15 @@ def export_forms(store: Store, given: dict[str, str]) -> None:
     config = configure_from_run(study, options)
     analysis = _newest(there, "analysis", name, "an analysis; make one with -e analyze")
     pies, classes = _pies(analysis)
-    key = identity.digest(
-        {
-            "analysis": analysis.tags[names.KEY],
-            "draw": [readers, each, seed, side],
-            "data": config.data.model_dump(mode="json"),
-            "prunecxr": __version__,
-        }
-    )
     # The key of the analysis enters the draw, so that the seed alone does not tell which positions hold PIEs.
-    drawn = assign(pies, readers, each, (seed, int(analysis.tags[names.KEY], 16)))
+    seed = (draw.reader_seed, int(analysis.tags[names.KEY], 16))
+    drawn = assign(pies, draw.readers, draw.images_per_reader, seed)
     read = _images(config, options, drawn["id"].tolist())
     run = runs.find_or_create(
         there,
         EXPORT,
-        {names.KEY: key, names.STUDY: name},
-        name=f"forms for {readers} readers",
+        {names.KEY: _export_key(analysis, draw, config), names.STUDY: name},
+        name=f"forms for {draw.readers} readers",
         parent=study.id if study else None,
         adopt=True,
     )
@@ -79,14 +89,19 @@ def export_forms(store: Store, given: dict[str, str]) -> None:
         with runs.ending(run):
             run.resume()
             items = drawn.merge(pies[["id", *classes]], on="id", how="left", validate="one_to_one")
-            _log_forms(run, items, classes, read, side, name)
-            draw = {"readers": readers, "images_per_reader": each, "reader_seed": seed, "longest_side": side or ""}
-            run.log(params={f"cfg/{option}": str(value) for option, value in {"analysis": analysis.id, **draw}.items()})
+            _log_forms(run, items, classes, read, draw.longest_side or None, name)
+            chosen = {"analysis": analysis.id, **asdict(draw)}
+            run.log(params={f"cfg/{option}": str(value) for option, value in chosen.items()})
     runs.claim_invocation(store, EXPORT, name, study.id if study and there is store else None, run.id)
     print(f"export run {run.id}{'' if added else ' (found: same analysis, same options)'}")
     print(f"forms, one a reader: {there.artifact_location(run.id, 'forms')}")
-    print(f"key, not for readers: {there.artifact_location(run.id, KEY_FILE)}")
+    print(f"key, not for readers: {there.artifact_location(run.id, names.READER_KEY)}")
     print(f"next: -e {IMPORT} -P study={name!r} -P answers=FOLDER (of the files that readers return)")
+
+
+def _export_key(analysis: TrackedRun, draw: Draw, config: Config) -> str:
+    parts = {"analysis": analysis.tags[names.KEY], "draw": asdict(draw), "data": config.data.model_dump(mode="json")}
+    return identity.digest({**parts, "prunecxr": __version__})
 
 
 def import_answers(store: Store, given: dict[str, str]) -> None:
@@ -102,7 +117,7 @@ def import_answers(store: Store, given: dict[str, str]) -> None:
     there, export = _export(store, given["study"], given["export_run"])
     study = export.tags[names.STUDY]
     with TemporaryDirectory(prefix="prunecxr-") as folder:
-        drawn = pd.read_csv(fetch(there, export.id, KEY_FILE, Path(folder)), dtype=TEXTS, keep_default_na=False)
+        drawn = pd.read_csv(fetch(there, export.id, names.READER_KEY, Path(folder)), dtype=TEXTS, keep_default_na=False)
     answers = read_answers(files, drawn, export.id, allow_missing)
     said = answers[["item", *QUESTIONS]].astype(str).to_numpy().tolist()
     run = runs.find_or_create(
@@ -128,7 +143,7 @@ def import_answers(store: Store, given: dict[str, str]) -> None:
         print(reader_findings.caption(row, findings.alpha))
     for warning in findings.warnings:
         print(f"warning: {warning}")
-    print(f"report: {there.artifact_location(run.id, REPORT_FILE)}")
+    print(f"report: {there.artifact_location(run.id, names.READER_REPORT)}")
 
 
 def whole(given: dict[str, str], name: str, default: int, low: int, high: int) -> int:
@@ -243,7 +258,7 @@ def _log_forms(
             path = folder / "forms" / f"reader-{reader:02d}.html"
             path.write_text(form_page(form, int(reader), readers, study, run.id), encoding="utf-8")
             path.with_suffix(".csv").write_text(form_table(form), encoding="utf-8")
-        items.drop(columns=classes).to_csv(folder / KEY_FILE, index=False)
+        items.drop(columns=classes).to_csv(folder / names.READER_KEY, index=False)
 
 
 def _item(row: pd.Series, classes: list[str], read: Read, side: int | None) -> Item:
@@ -260,7 +275,7 @@ def _log_answers(run: TrackedRun, answers: pd.DataFrame, findings: ReaderFinding
         findings.summary.to_csv(folder / "tables" / "reader_summary.csv", index=False)
         (folder / "figures" / "readers.svg").write_bytes(as_svg(drawn))
         (folder / "figures" / "readers.png").write_bytes(figure_png(drawn))
-        (folder / REPORT_FILE).write_text(reader_findings.page(findings, drawn), encoding="utf-8")
+        (folder / names.READER_REPORT).write_text(reader_findings.page(findings, drawn), encoding="utf-8")
 
 
 def _provenance(answers: pd.DataFrame, export: TrackedRun, run: TrackedRun) -> dict[str, str]:

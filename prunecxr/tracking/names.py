@@ -33,6 +33,8 @@ WEIGHT_HISTOGRAM = "weights/histogram.csv"  # on seed runs: magnitudes of the de
 RECIPE = "recipe.yaml"
 ENVIRONMENT = "environment.txt"
 REPORT = "report.html"
+READER_KEY = "key.csv"  # on export runs, beside forms/: which item is which image
+READER_REPORT = "reader_report.html"
 
 
 def test_labels(test_split: str) -> str:

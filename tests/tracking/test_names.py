@@ -30,6 +30,8 @@ def test_golden():
         "SHARE_BELOW": "share_below_0.01",
         "WEIGHT_HISTOGRAM": "weights/histogram.csv",
         "REPORT": "report.html",
+        "READER_KEY": "key.csv",
+        "READER_REPORT": "reader_report.html",
     }
     assert {name: public[name] for name in contract} == contract
     assert names.MEAN_METRICS == {"ap": "mean_ap", "auroc": "mean_auroc", "f1": "mean_f1"}
