@@ -19,7 +19,10 @@ def loaded_by(module: str) -> set[str]:
     return {name.split(".")[0] for name in names} | {name for name in names if name.startswith("prunecxr.")}
 
 
-NO_TORCH = ["config", "identity", "data.labels", "data.datasets", "data.cache", "data.phantom", "evaluation.metrics"]
+NO_TORCH = [
+    "config", "identity", "data.labels", "data.datasets", "data.cache", "data.phantom", "data.predictions",
+    "data.imported", "evaluation.metrics",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -86,3 +86,14 @@ def test_variants_differ_by_seed_method_and_sparsity():
         for sparsity in (0.0, 0.05, 0.050001, 0.5)
     }
     assert len(keys) == 16
+
+
+def test_imported_work_keeps_its_keys():
+    assert identity.imported_population_key("t", "c", "d", "resnet50") == "515853304ffaa4a4"
+    assert identity.imported_variant_key("p", 7, "magnitude", 0.9, "x") == "3f4ac498d7a0fd19"
+
+
+def test_imported_variants_differ_by_content_and_place():
+    base = ("p", 7, "magnitude", 0.9, "x")
+    changes = [("q", *base[1:]), ("p", 8, *base[2:]), (*base[:2], "random", *base[3:]), (*base[:3], 0.5, "x")]
+    assert len({identity.imported_variant_key(*parts) for parts in [base, *changes, (*base[:4], "y")]}) == 6

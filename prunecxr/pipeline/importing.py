@@ -39,7 +39,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 DATASET_NAME = "imported"
-READERS = 2  # threads that read and score while the store is written to
+AHEAD = 2  # files that are read and scored while the store is written to
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Source:
 
     Attributes:
         digests: hash of the numbers of each file.
+        split: what the test split is called in the store, from its content.
         population: key of the population that the files make.
     """
 
@@ -55,6 +56,7 @@ class Source:
     labels: ImportedLabels
     reader: PredictionReader
     digests: dict[Path, str]
+    split: str
     population: str
 
 
@@ -120,13 +122,14 @@ def read_source(config: Config, predictions: Path, labels: Path, train: Path | N
         for file, digest in _ahead(lambda file: content_digest(reader.read(file.path)), files.files):
             digests[file.path] = digest
             bar.update(1)
+    fingerprint = table_fingerprint(known.test)
     population = identity.imported_population_key(
-        table_fingerprint(known.test),
+        fingerprint,
         identity.digest({"counts": known.counts.to_csv(index=False)}),
         str(config.data.dataset_name),
         config.training.architecture,
     )
-    return Source(files, known, reader, digests, population)
+    return Source(files, known, reader, digests, fingerprint[:16], population)
 
 
 def _not_classes(config: Config) -> tuple[str, ...]:
@@ -144,12 +147,16 @@ def _asked_for(config: Config, files: PredictionFiles) -> Config:
 
 
 def _ahead(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[Item, Result]]:
-    """Each item with what `work` makes of it, in order, a few ahead of the consumer."""
+    """Each item with what `work` makes of it, in order, a few ahead of the consumer.
+
+    One thread does it: a second one would compete with the store's many short calls for the interpreter, and cost more
+    than it brings.
+    """
     waiting: deque[tuple[Item, Future[Result]]] = deque()
     rest = iter(items)
-    with ThreadPoolExecutor(READERS) as pool:
+    with ThreadPoolExecutor(1) as pool:
         try:
-            for item in islice(rest, READERS + 1):
+            for item in islice(rest, AHEAD):
                 waiting.append((item, pool.submit(work, item)))
             while waiting:
                 item, future = waiting.popleft()
@@ -187,16 +194,12 @@ def _variants_there(store: Store, study: str) -> dict[tuple[str, str], TrackedRu
 
 def _write_test_split(folder: Path, source: Source) -> None:
     """What the analysis must know of the data, as the artifacts of a seed run."""
-    table, split = source.labels.test, _split_of(source)
+    table, split = source.labels.test, source.split
     for artifact in (names.test_labels(split), names.class_counts(split), names.data_warnings(split)):
         (folder / artifact).parent.mkdir(parents=True, exist_ok=True)
     runs.write_labels(folder / names.test_labels(split), table.ids, table.subjects, table.classes, table.labels)
     source.labels.counts.to_csv(folder / names.class_counts(split), index=False)
     (folder / names.data_warnings(split)).write_text("\n".join(source.labels.warnings), encoding="utf-8")
-
-
-def _split_of(source: Source) -> str:
-    return table_fingerprint(source.labels.test)[:16]
 
 
 def _seed_run(study: TrackedRun, config: Config, source: Source, seed: int, split: Path) -> TrackedRun:
@@ -222,10 +225,11 @@ def _seed_run(study: TrackedRun, config: Config, source: Source, seed: int, spli
         run.log(params={f"cfg/{name}": flatten(config)[name] for name in ("dataset_name", "architecture")})
         run.log(params={"cfg/seed": str(seed)})
         profile = {"images": len(table), "patients": len(set(table.subjects)), "positives": table.counts()}
-        name, digest = f"{config.data.dataset_name}-test", table_fingerprint(table)
-        run.log_dataset(name, digest, "testing", {"labels": Path(table.source).name}, profile)
+        run.log_dataset(
+            f"{config.data.dataset_name}-test", source.split, "testing", {"labels": Path(table.source).name}, profile
+        )
         run.log_files(split)
-        run.log(tags={names.TEST_SPLIT: _split_of(source)})
+        run.log(tags={names.TEST_SPLIT: source.split})
     return run
 
 
@@ -235,7 +239,7 @@ def _variant_tags(config: Config, source: Source, file: PredictionFile) -> dict[
     return {
         names.KEY: key,
         names.POPULATION: source.population,
-        names.TEST_SPLIT: _split_of(source),
+        names.TEST_SPLIT: source.split,
         names.DATASET: str(config.data.dataset_name),
         names.ARCHITECTURE: config.training.architecture,
         names.SEED: str(file.seed),
