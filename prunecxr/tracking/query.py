@@ -260,19 +260,8 @@ def read_predictions(store: Store, population: Population, sparsity: float) -> x
     return xr.DataArray(stack, dims=("seed", "image", "class"), coords={"seed": chosen["seed"].to_numpy()})
 
 
-def mean_predictions(store: Store, population: Population, sparsity: float) -> np.ndarray:
-    """Probabilities averaged over the seeds that have this sparsity (paper A, section 2.3).
-
-    Returns:
-        shape (n_images, n_classes), float64, in the order of the population's labels.
-    Raises:
-        EnvironmentFault: as :func:`read_predictions`.
-    """
-    return mean_over_seeds(read_predictions(store, population, sparsity))
-
-
 def mean_over_seeds(predictions: xr.DataArray) -> np.ndarray:
-    """Mean of dims (seed, image, class) over seeds, shape (n_images, n_classes), float64."""
+    """Mean of dims (seed, image, class) over seeds (paper A, section 2.3), shape (n_images, n_classes), float64."""
     return predictions.transpose("seed", "image", "class").to_numpy().mean(axis=0, dtype=np.float64)
 
 

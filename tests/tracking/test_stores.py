@@ -104,11 +104,15 @@ def test_scores_labels_and_gaps_come_back(study):
     assert population.warnings == ("noticed",)
 
 
+def mean_at(store, population, sparsity):
+    return query.mean_over_seeds(query.read_predictions(store, population, sparsity))
+
+
 def test_mean_predictions_average_the_seeds_that_are_there(study):
     population = query.read_population(study, "s", "magnitude")
-    both = query.mean_predictions(study, population, 0.9)
+    both = mean_at(study, population, 0.9)
     assert both == pytest.approx((probabilities_of(3, 0.9) + probabilities_of(7, 0.9).astype(float)) / 2, rel=1e-6)
-    assert query.mean_predictions(study, population, 0.5) == pytest.approx(probabilities_of(3, 0.5))
+    assert mean_at(study, population, 0.5) == pytest.approx(probabilities_of(3, 0.5))
 
 
 def test_predictions_come_seed_by_seed(study):
@@ -146,7 +150,7 @@ def test_predictions_of_other_images_are_refused(study):
     log_variant(study, runs.find(study, "seed", {names.SEED: "7"}), 0.5, ids=IDS[::-1])
     population = query.read_population(study, "s", "magnitude")
     with pytest.raises(EnvironmentFault, match="does not hold the images"):
-        query.mean_predictions(study, population, 0.5)
+        mean_at(study, population, 0.5)
 
 
 def test_unfinished_variants_do_not_count(study):
