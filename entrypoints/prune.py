@@ -1,7 +1,7 @@
 """Prune and evaluate one trained network: a seed run, or a registered model."""
 
 from prunecxr import cli
-from prunecxr.config import parse_arguments
+from prunecxr.config import TrainingOptions, parse_arguments
 from prunecxr.errors import UserError
 
 
@@ -15,6 +15,9 @@ def command() -> None:
     run_id, model = given.pop("run"), given.pop("model")
     if bool(run_id) == bool(model):
         raise UserError("give one of the options run (id of a seed run) and model (models:/ URI)")
+    without_effect = [name for name in TrainingOptions.model_fields if given[name]]
+    if without_effect:
+        raise UserError(f"option {without_effect[0]}: the network is trained already; leave it out")
     from prunecxr.pipeline.options import configure_from_run
     from prunecxr.pipeline.study import prune, resolve_seed_run
     from prunecxr.tracking.registry import run_of_model

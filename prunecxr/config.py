@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from prunecxr.errors import UserError
 
 MAX_SEED = 2**31 - 1
+NAME = r"^[A-Za-z0-9][\w .-]{0,99}$"
 
 
 def parse_seeds(value: Any) -> tuple[int, ...]:
@@ -73,6 +74,8 @@ def parse_fractions(value: Any) -> tuple[float, ...]:
         value = value.split(",")
     elif isinstance(value, (int, float)):
         value = [value]
+    elif not isinstance(value, (list, tuple)):
+        raise ValueError("expected numbers, as in 0.5,0.9")
     return tuple(sorted({_fraction(part) for part in value}))
 
 
@@ -104,6 +107,8 @@ def _parse_label_map(value: Any) -> Any:
             raise ValueError("expected pairs like -1:0,blank:0")
         value = {key.strip(): target.strip() for key, _, target in pairs}
     if isinstance(value, dict):
+        if {str(key) for key in value} & {"0", "1"}:
+            raise ValueError("0 and 1 mean themselves; map other values, as in -1:0,blank:0")
         return {("blank" if key in (None, "") else str(key)): target for key, target in value.items()}
     return value
 
@@ -126,7 +131,9 @@ class DataOptions(Section):
     """Which images and labels."""
 
     dataset: str = Field("phantom", description="phantom, nih-cxr-lt, mimic-cxr-lt or csv")
-    dataset_name: str | None = Field(None, description="name in tags and models, for csv; default: the data set's")
+    dataset_name: str | None = Field(
+        None, pattern=NAME, description="name in tags and models, for csv; default: the data set's"
+    )
     images: Path | None = Field(None, description="folder that holds the images, at any depth")
     labels: str | None = Field(None, description="folder with the split tables, or three files: train,val,test")
     id_column: str | None = Field(None, description="column of the image id; default: recognised by its name")
@@ -204,9 +211,7 @@ class ExecutionOptions(Section):
 class Config(Section):
     """A whole study."""
 
-    study: str = Field(
-        "study", pattern=r"^[A-Za-z0-9][\w .-]{0,99}$", description="name: letters, digits, _ - . and space"
-    )
+    study: str = Field("study", pattern=NAME, description="name: letters, digits, _ - . and space")
     description: str = Field("", description="what the study is for; shown in the MLflow UI")
     seeds: Seeds = Field(parse_seeds(30), description="0-29, 0,3,7 or a count")
     data: DataOptions = DataOptions()
@@ -330,6 +335,9 @@ def _explain(error: ValidationError, given: dict[str, str], source: str) -> str:
     path = [str(part) for part in failure["loc"]]
     names = [part for part in path if part in options() or part in SECTIONS]
     if failure["type"] == "extra_forbidden":
+        section = options().get(path[-1], (None, ""))[0]
+        if section is not None and path[0] != section:
+            return f"{source}: option {path[-1]} belongs under {section}:"
         return f"{source}: unknown option {'.'.join(path)}{suggest(path[-1], [*options(), *SECTIONS])}"
     message = failure["msg"].removeprefix("Value error, ")
     if not path:

@@ -149,6 +149,7 @@ def test_a_killed_training_continues_with_the_same_result(environment, tmp_path)
         ("train", {"seed": "x"}, 2, "error: option seed: 'x' is not valid"),
         ("train", {}, 2, "error: option seed"),
         ("prune", {}, 2, "error: give one of the options run"),
+        ("prune", {"run": "x", "epochs": "3"}, 2, "error: option epochs: the network is trained already"),
         ("prune", {"run": "nope"}, 2, "error: option run: no run 'nope'"),
         ("prune", {"model": "models:/nope@x"}, 2, "error: option model: models:/nope@x"),
         ("analyze", {}, 2, "error: option study is missing"),

@@ -48,6 +48,12 @@ METADATA_COLUMNS = frozenset((
     "procedurecodesequencecodemeaning",
 ))  # fmt: skip
 BROKEN_METADATA = frozenset({"y]"})  # end of NIH's unquoted `OriginalImagePixelSpacing[x,y]`; `y` alone may be a class
+# Class names share tables with these columns, and are part of metric names, which MLflow limits to 250 characters.
+RESERVED = frozenset({
+    ".", "..", "class", "id", "subject_id", "agreement", "is_pie", "top_dense", "top_dense_probability", "top_pruned",
+    "top_pruned_probability",
+})  # fmt: skip
+MAX_CLASS_NAME = 200
 # MIMIC-CXR's own layout, below the image folder with or without PhysioNet's leading `files/`.
 MIMIC_PATH = re.compile(r"^files/(?=p\d\d/p\d+/s\d+/)")
 MIMIC_COLUMNS = ("subjectid", "studyid", "dicomid")
@@ -456,6 +462,12 @@ def _class_columns(raw: RawTable, taken: set[str], warnings: list[str]) -> tuple
                 "0 and 1; rename it if it is a class"
             )
     classes = tuple(name for name in rest if name not in metadata)
+    for name in classes:
+        if name in RESERVED or len(name) > MAX_CLASS_NAME:
+            what = (
+                "is a name that the results use" if name in RESERVED else f"is longer than {MAX_CLASS_NAME} characters"
+            )
+            raise UserError(f"{raw.path}: the class column '{name[:60]}' {what}; rename it")
     if not classes:
         raise UserError(
             f"{raw.path}: no class column; a label table has one 0/1 column a class (columns: {', '.join(raw.header)})"

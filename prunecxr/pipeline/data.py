@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from prunecxr import identity
 from prunecxr.config import Config
 from prunecxr.pipeline import material
 from prunecxr.tracking import names, runs
@@ -14,7 +15,7 @@ def check_data(store: Store, config: Config) -> None:
     run = runs.find_or_create(
         store,
         "data",
-        {names.KEY: data.fingerprints["test"][:16] + data.fingerprints["train"][:16], names.STUDY: config.study},
+        {names.KEY: identity.digest(data.fingerprints), names.STUDY: config.study},
         name=f"data {data.dataset.name}",
         tags={names.DATASET: data.dataset.name},
         adopt=True,

@@ -23,7 +23,7 @@ from prunecxr.errors import UserError
 from prunecxr.evaluation.metrics import class_scores, mean_scores
 from prunecxr.evaluation.predict import predict_logits, probabilities
 from prunecxr.hardware import resolve_device, resolve_precision
-from prunecxr.models import build_model, check_architecture, prunable_weights, weights_identity
+from prunecxr.models import build_architecture, build_model, check_architecture, prunable_weights, weights_identity
 from prunecxr.pipeline.material import SPLITS, Material
 from prunecxr.pipeline.registration import (
     link_of,
@@ -60,9 +60,36 @@ class Sweep:
 def check_names(config: Config) -> None:
     """Raise a UserError for an unknown architecture, weight set, criterion or scope, before any work is done."""
     check_architecture(config.training.architecture)
+    check_image_size(config)
     weights_identity(config.training.architecture, config.training.weights)
     criterion, _ = split_method(config.compression.method)
     find_criterion(criterion)
+
+
+def check_image_size(config: Config) -> None:
+    """Raise a UserError if the architecture cannot take images of this size; tried without computing anything."""
+    name, size = config.training.architecture, config.data.image_size
+    try:
+        with torch.device("meta"), torch.no_grad():
+            build_architecture(name, 2).eval()(torch.zeros(2, 3, size, size))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"option image_size: {name} cannot take images of {size} pixels ({first})") from None
+
+
+def check_same_training_data(seed_run: TrackedRun, material: Material) -> None:
+    """Raise a UserError if a seed was trained on other data: patients of the test split may be among those."""
+    logged = seed_run.store.client.get_run(seed_run.id).data.params
+    for split in ("train", "val"):
+        if logged.get(fingerprint_param(split)) != material.fingerprints[split]:
+            raise UserError(
+                f"options of the data: the {split} split is not the one that seed run {seed_run.id} was trained with; "
+                "leave the data options out, or train on the new data"
+            )
+
+
+def fingerprint_param(split: str) -> str:
+    return f"fingerprint/{split}"
 
 
 def compute_of(config: Config) -> Compute:
@@ -109,6 +136,8 @@ def train_seed(
     training = training_key(config, material, compute)
     key = identity.seed_key(training, seed)
     architecture = config.training.architecture
+    if len(material.dataset.train.table) < 2:
+        raise UserError("option labels: the train table has a single image; a network needs two at the least")
     with working_on(config, key):
         run = runs.find_or_create(
             store,
@@ -124,15 +153,18 @@ def train_seed(
             },
             adopt=adopt,
         )
+        checkpoint = config.execution.workdir / "checkpoints" / f"{key}.pt"
         if names.MODEL in run.tags:
             register_dense(run, config.study)
+            checkpoint.unlink(missing_ok=True)
+            if not run.finished:  # killed between its last two steps
+                run.finish()
             return run, False
         with runs.ending(run):
             run.resume()
             _log_circumstances(run, config, material, compute, seed)
             model = build_model(architecture, len(material.dataset.classes), config.training.weights, seed)
             model = place(model, compute)
-            checkpoint = config.execution.workdir / "checkpoints" / f"{key}.pt"
             history = fit(
                 model,
                 _images(material, "train"),
@@ -340,9 +372,11 @@ def _epoch_logger(run: TrackedRun) -> Callable[[Epoch], None]:
 def _log_circumstances(run: TrackedRun, config: Config, material: Material, compute: Compute, seed: int) -> None:
     """Params, data sets and environment of a training."""
     params = {f"cfg/{name}": text for name, text in flatten(config).items() if name != "seeds"}
-    run.log(
-        params={
+    prints = {fingerprint_param(split): value for split, value in material.fingerprints.items()}
+    run.log_new_params(
+        {
             **params,
+            **prints,
             "cfg/seed": str(seed),
             "used/device": str(compute.device),
             "used/precision": compute.precision,

@@ -97,6 +97,7 @@ def prune(store: Store, config: Config, seed_run: TrackedRun) -> None:
     population.check_names(config)
     data = material.prepare(config)
     _say_data(data)
+    population.check_same_training_data(seed_run, data)
     sweep = population.sweep_seed(store.in_experiment(seed_run.store.experiment_id), config, data, seed_run)
     runs.claim_invocation(store, "prune", config.study, seed_run.tags[names.PARENT], seed_run.id)
     print(f"seed run {seed_run.id}: {sweep.added} variant(s) evaluated, {sweep.found} found")

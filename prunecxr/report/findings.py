@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from prunecxr.errors import UserError
+
 
 class Prediction(NamedTuple):
     """What an image's label and either population say of one class; probabilities are means over seeds."""
@@ -122,7 +124,7 @@ def _read(read: Callable[[str], np.ndarray] | None, image_id: str) -> tuple[np.n
         return None, "image not available here"
     try:
         return read(image_id), ""
-    except (OSError, ValueError, LookupError) as error:
+    except (OSError, ValueError, LookupError, UserError) as error:
         return None, f"image could not be read: {error}"
 
 

@@ -13,7 +13,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from torch import nn
 
-from prunecxr.errors import UserError
+from prunecxr.errors import EnvironmentFault, UserError
+from prunecxr.models import LOAD_ERRORS
 from prunecxr.tracking import flavor, names
 from prunecxr.tracking.flavor import Settings
 from prunecxr.tracking.runs import TrackedRun
@@ -73,12 +74,15 @@ def load_network(uri: str) -> nn.Module:
     """The plain network behind a model URI, on the CPU, in eval mode.
 
     Raises:
-        UserError: nothing there, or no PyTorch model.
+        EnvironmentFault: its files are gone or damaged.
     """
     try:
         return mlflow.pytorch.load_model(uri, map_location="cpu")
-    except MlflowException as error:
-        raise UserError(f"model {uri} cannot be loaded: {str(error).splitlines()[0]}") from None
+    except (MlflowException, *LOAD_ERRORS) as error:
+        raise EnvironmentFault(
+            f"model {uri} cannot be loaded ({str(error).splitlines()[0]}): its files are gone or damaged; restore "
+            "them, or delete the run that it belongs to and repeat the command that made it"
+        ) from None
 
 
 def load_settings(store: Store, uri: str) -> Settings:
@@ -93,12 +97,16 @@ def run_of_model(store: Store, uri: str) -> str:
     """Id of the run that a registered model came from.
 
     Args:
-        uri: `models:/<name>/<version>` or `models:/<name>@<alias>`.
+        uri: `models:/<name>/<version>`, `models:/<name>@<alias>`, or `models:/m-...` as in the tag `prunecxr.model`.
     Raises:
         UserError: no such model, or one without a run.
     """
     name, at, alias = uri.removeprefix("models:/").partition("@")
+    if not uri.startswith("models:/") or not (at or "/" in name or name.startswith("m-")):
+        raise UserError(f"option model: {uri[:200]!r} is neither models:/<name>@<alias> nor models:/<name>/<version>")
     try:
+        if name.startswith("m-") and "/" not in name:
+            return str(store.client.get_logged_model(name).source_run_id)
         if at:
             version = store.client.get_model_version_by_alias(name, alias)
         else:
@@ -111,9 +119,20 @@ def run_of_model(store: Store, uri: str) -> str:
     return str(version.run_id)
 
 
+def _alias_taken(store: Store, model_name: str, alias: str) -> bool:
+    try:
+        store.client.get_model_version_by_alias(model_name, alias)
+    except MlflowException:
+        return False
+    return True
+
+
 def model_link(store: Store, model_name: str, alias: str, run_id: str) -> str:
     """How to load the version that came from a run: by alias if it has that, else by number; empty without one."""
     version = find_version(store, model_name, run_id)
     if version is None:
         return ""
+    if alias not in version.aliases and not _alias_taken(store, model_name, alias):
+        store.client.set_registered_model_alias(model_name, alias, version.version)  # killed between the two steps
+        return f"models:/{model_name}@{alias}"
     return f"models:/{model_name}@{alias}" if alias in version.aliases else f"models:/{model_name}/{version.version}"

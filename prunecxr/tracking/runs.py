@@ -94,6 +94,11 @@ class TrackedRun:
             metric_part, param_part, tag_part = ([*(entries or ())] for entries in part)
             self.store.client.log_batch(self.id, metrics=metric_part, params=param_part, tags=tag_part)
 
+    def log_new_params(self, params: Mapping[str, str]) -> None:
+        """Log those params that the run does not have yet: MLflow's are immutable, and continued work may differ."""
+        there = self.store.client.get_run(self.id).data.params
+        self.log(params={name: value for name, value in params.items() if name not in there})
+
     def log_files(self, folder: Path) -> None:
         """Log everything that lies in a folder, with its sub-folders."""
         self.store.client.log_artifacts(self.id, str(folder))
@@ -146,9 +151,10 @@ def wrap(store: Store, run: Run) -> TrackedRun:
 def get(store: Store, run_id: str) -> TrackedRun | None:
     """The run of that id, in whatever experiment, or None."""
     try:
-        return wrap(store, store.client.get_run(run_id))
+        run = store.client.get_run(run_id)
     except MlflowException:
         return None
+    return wrap(store, run) if run.info.lifecycle_stage == "active" else None
 
 
 def find(store: Store, kind: str, tags: Mapping[str, str]) -> TrackedRun | None:

@@ -91,6 +91,7 @@ def open_store(uri: str | None = None, experiment: str | None = None) -> Store:
         "alembic",
     ):
         logging.getLogger(logger).setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # MLflow's own 7 keep silent for minutes
     with store_faults(uri):
         if uri.startswith("sqlite:///"):
             _prepare_sqlite(Path(uri.removeprefix("sqlite:///").partition("?")[0]), uri)

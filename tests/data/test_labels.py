@@ -321,3 +321,10 @@ def test_the_published_test_table_reads_as_published(test_data: Path):
     assert len(set(table.subjects)) == 2307
     assert len(table.classes) == 20
     assert table.counts()["Hernia"] == 62
+
+
+@pytest.mark.parametrize("name", ["is_pie", "agreement", "..", "x" * 201])
+def test_class_names_that_the_results_cannot_carry_are_refused(tmp_path: Path, name: str):
+    table = write(tmp_path / "t.csv", f"id,Mass,{name},subj_id\n1.png,1,0,1\n")
+    with pytest.raises(UserError, match="rename it"):
+        read_table(table)

@@ -221,8 +221,10 @@ def test_the_steps_alone(store, capsys):
 def test_pruning_wants_the_images_and_study_of_the_training(done):
     store, _ = done
     seed_run = runs.find(store, "seed", {names.SEED: "0"})
-    with pytest.raises(UserError, match="image_size=32, interpolation=bilinear; evaluate"):
+    with pytest.raises(UserError, match="the train split is not the one that seed run"):
         study.prune(store, small(image_size="48"), seed_run)
+    with pytest.raises(UserError, match="the train split is not the one that seed run"):
+        study.prune(store, small(phantom_seed="5"), seed_run)
     with pytest.raises(UserError, match="belongs to study 'small'"):
         study.prune(store, small(study="other"), seed_run)
 
@@ -230,7 +232,11 @@ def test_pruning_wants_the_images_and_study_of_the_training(done):
 def test_the_model_that_is_pruned_may_be_named_by_its_uri(store):
     study.train(store, small(), 7)
     (seed_run,) = of_kind(store, "seed")
-    assert registry.run_of_model(store, "models:/prunecxr-phantom-resnet18@seed-07") == seed_run.info.run_id
+    for uri in ("models:/prunecxr-phantom-resnet18@seed-07", seed_run.data.tags[names.MODEL]):
+        assert registry.run_of_model(store, uri) == seed_run.info.run_id
+    for uri in ("x", "models:/name", "runs:/abc/model"):
+        with pytest.raises(UserError, match="is neither models:/<name>@<alias> nor"):
+            registry.run_of_model(store, uri)
 
 
 def test_random_pruning_stands_beside_magnitude(own):
@@ -304,6 +310,8 @@ def test_what_the_wrong_run_is(done):
         ("method", "snip", "unknown criterion 'snip'"),
         ("method", "magnitude@row", "unknown scope 'row'"),
         ("dataset", "nih", "nih-cxr-lt"),
+        ("architecture", "vit_b_16", "vit_b_16 cannot take images of 32 pixels"),
+        ("architecture", "inception_v3", "inception_v3 cannot take images of 32 pixels"),
     ],
 )
 def test_unknown_names_fail_before_anything_is_made(store, option, value, message):
@@ -323,6 +331,41 @@ def test_a_failed_training_is_marked_and_continued(store, monkeypatch):
     study.run_study(store, config)
     assert {run.info.status for run in (*of_kind(store, "seed"), *of_kind(store, "study"))} == {"FINISHED"}
     assert counts(store) == {"study": 1, "seed": 1, "variant": 3, "analysis": 1}
+
+
+def test_an_interrupted_training_continues_with_other_harmless_options(store, monkeypatch):
+    real = population.fit
+    monkeypatch.setattr(population, "fit", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        study.run_study(store, small(seeds="1"))
+    monkeypatch.setattr(population, "fit", real)
+    study.run_study(store, small(seeds="1", description="hello", bootstrap="300", eval_batch_size="32", workdir="else"))
+    assert counts(store)["seed"] == 1
+
+
+def test_a_kill_between_the_last_steps_leaves_nothing_open(own):
+    """After the model was logged, before the run was finished; after a version was made, before its alias."""
+    store = own
+    seed_run = runs.find(store, "seed", {names.SEED: "1"})
+    seed_run.resume()
+    name = "prunecxr-phantom-resnet18"
+    for alias in ("seed-01", "seed-01-k90"):
+        store.client.delete_registered_model_alias(name, alias)
+    versions = len(store.client.search_model_versions(f"name = '{name}'"))
+    study.run_study(store, small())
+    assert runs.find(store, "seed", {names.SEED: "1"}).finished
+    for alias in ("seed-01", "seed-01-k90"):
+        store.client.get_model_version_by_alias(name, alias)
+    assert len(store.client.search_model_versions(f"name = '{name}'")) == versions
+
+
+def test_a_lost_dense_model_is_the_environments_fault(own):
+    store = own
+    seed_run = runs.find(store, "seed", {names.SEED: "1"})
+    location = store.client.get_logged_model(seed_run.tags[names.MODEL].removeprefix("models:/")).artifact_location
+    (Path(location.removeprefix("file://")) / "data" / "model.pth").write_bytes(b"torn")
+    with pytest.raises(EnvironmentFault, match="gone or damaged"):
+        study.prune(store, small(sparsities="0,0.3"), seed_run)
 
 
 def test_data_is_checked_and_logged_once(store, capsys):
