@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 
 from prunecxr.errors import EnvironmentFault
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how a network is computed.
+
+    Attributes:
+        precision: `fp32` or `bf16`.
+        channels_last: whether images and weights lie in the layout that convolutions prefer.
+        eval_batch_size: images an evaluation step.
+    """
+
+    device: torch.device
+    precision: str
+    channels_last: bool
+    eval_batch_size: int
 
 
 def resolve_device(name: str) -> torch.device:

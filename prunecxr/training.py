@@ -22,7 +22,7 @@ from prunecxr.data.batches import TrainingBatches
 from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.evaluation.metrics import class_scores, mean_scores
 from prunecxr.evaluation.predict import predict_logits, probabilities
-from prunecxr.hardware import autocast
+from prunecxr.hardware import Compute, autocast
 from prunecxr.models import LOAD_ERRORS
 from prunecxr.progress import progress
 
@@ -46,16 +46,6 @@ class Images:
 
     pixels: np.ndarray
     labels: np.ndarray
-
-
-@dataclass(frozen=True)
-class Compute:
-    """Where and how a network is computed."""
-
-    device: torch.device
-    precision: str
-    channels_last: bool
-    eval_batch_size: int
 
 
 @dataclass
@@ -211,14 +201,7 @@ def _train_epoch(
 
 def _validate(model: nn.Module, val: Images, compute: Compute) -> tuple[float, dict[str, float]]:
     """Mean loss an image, and the mean scores over the classes that have them."""
-    logits = predict_logits(
-        model,
-        val.pixels,
-        device=compute.device,
-        precision=compute.precision,
-        batch_size=compute.eval_batch_size,
-        channels_last=compute.channels_last,
-    )
+    logits = predict_logits(model, val.pixels, compute)
     if not torch.isfinite(logits).all():
         raise UserError("training diverged: the network's outputs on the validation split are not finite")
     loss = functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(val.labels.astype(np.float32)))

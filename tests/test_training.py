@@ -121,9 +121,7 @@ def test_losses_are_means_over_images_not_over_batches():
     history = fit(model, TRAIN, VAL, options, tiny.CPU, seed=0)
     expected = []
     for images in (TRAIN, VAL):
-        logits = predict_logits(
-            model, images.pixels, device=tiny.CPU.device, precision="fp32", batch_size=7, channels_last=False
-        )
+        logits = predict_logits(model, images.pixels, replace(tiny.CPU, eval_batch_size=7))
         labels = torch.from_numpy(images.labels.astype(np.float32))
         expected.append(nn.functional.binary_cross_entropy_with_logits(logits, labels).item())
     assert [history[0].train_loss, history[0].val_loss] == pytest.approx(expected, rel=1e-5)

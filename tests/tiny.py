@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from prunecxr.training import Compute, Images
+from prunecxr.hardware import Compute
+from prunecxr.training import Images
 
 CPU = Compute(torch.device("cpu"), "fp32", True, 16)
 

@@ -22,7 +22,7 @@ from prunecxr.config import Config, flatten, to_recipe
 from prunecxr.errors import UserError
 from prunecxr.evaluation.metrics import class_scores, mean_scores
 from prunecxr.evaluation.predict import predict_logits, probabilities
-from prunecxr.hardware import resolve_device, resolve_precision
+from prunecxr.hardware import Compute, resolve_device, resolve_precision
 from prunecxr.models import build_architecture, build_model, check_architecture, prunable_weights, weights_identity
 from prunecxr.pipeline.material import SPLITS, Material
 from prunecxr.pipeline.registration import (
@@ -38,7 +38,7 @@ from prunecxr.tracking import names, registry, runs
 from prunecxr.tracking.registry import Settings
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
-from prunecxr.training import Compute, Epoch, Images, fit, monitored
+from prunecxr.training import Epoch, Images, fit, monitored
 
 PACKAGES = ("torch", "torchvision", "mlflow", "numpy", "pandas", "scikit-learn", "scipy", "pillow")
 
@@ -261,14 +261,7 @@ def _evaluate(
     store, classes = seed_run.store, material.dataset.classes
     seed, method = int(tags[names.SEED]), tags[names.METHOD]
     images = _images(material, "test")
-    logits = predict_logits(
-        model,
-        images.pixels,
-        device=compute.device,
-        precision=compute.precision,
-        batch_size=compute.eval_batch_size,
-        channels_last=compute.channels_last,
-    )
+    logits = predict_logits(model, images.pixels, compute)
     if not torch.isfinite(logits).all():
         raise UserError(f"{seed_run.tags[names.RUN_NAME]}: outputs are not finite at sparsity {sparsity:g}")
     predicted = probabilities(logits)

@@ -23,7 +23,7 @@ import prunecxr
 from prunecxr.compression.packing import PackedModel
 from prunecxr.data.images import resize
 from prunecxr.evaluation.predict import predict_logits, probabilities
-from prunecxr.hardware import resolve_device
+from prunecxr.hardware import Compute, resolve_device
 
 SETTINGS = "prunecxr.json"
 REQUIRED = ("mlflow", "torch", "torchvision", "numpy", "pandas", "pillow", "pydantic", "pyyaml", "tqdm")
@@ -87,9 +87,9 @@ class Predictor:
 
     def __init__(self, model: nn.Module, settings: Settings, device: str = "auto") -> None:
         self.settings = settings
-        self.device = resolve_device(device)
+        self.compute = Compute(resolve_device(device), "fp32", settings.channels_last, settings.batch_size)
         layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-        self.model = model.to(self.device).to(memory_format=layout)
+        self.model = model.to(self.compute.device).to(memory_format=layout)
 
     # Without type hints: MLflow would take them for a schema of its own, beside the signature.
     def predict(self, images, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002
@@ -110,12 +110,5 @@ class Predictor:
             return pd.DataFrame(columns=list(self.settings.classes), dtype=np.float32)
         size, how = self.settings.image_size, self.settings.interpolation
         pixels = np.stack([resize(image, size, how) for image in images])
-        logits = predict_logits(
-            self.model,
-            pixels,
-            device=self.device,
-            precision="fp32",
-            batch_size=self.settings.batch_size,
-            channels_last=self.settings.channels_last,
-        )
+        logits = predict_logits(self.model, pixels, self.compute)
         return pd.DataFrame(probabilities(logits), columns=list(self.settings.classes))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,15 +12,9 @@ from prunecxr.evaluation.predict import predict_logits, probabilities
 from tests import tiny
 
 
-def logits(precision="fp32", batch_size=16, model=None, channels_last=True):
-    return predict_logits(
-        model or tiny.network(),
-        tiny.bright_squares(37).pixels,
-        device=torch.device("cpu"),
-        precision=precision,
-        batch_size=batch_size,
-        channels_last=channels_last,
-    )
+def logits(precision="fp32", batch_size=16, model=None):
+    compute = replace(tiny.CPU, precision=precision, eval_batch_size=batch_size)
+    return predict_logits(model or tiny.network(), tiny.bright_squares(37).pixels, compute)
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 37, 100])
