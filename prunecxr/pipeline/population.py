@@ -196,12 +196,13 @@ def sweep_seed(store: Store, config: Config, material: Material, seed_run: Track
         done = {k: there[tags[k][names.KEY]] for k in wanted if tags[k][names.KEY] in there}
         models = {k: link for k in registered & set(done) if (link := link_of(done[k]))}
         todo = [k for k in wanted if k not in done or k in registered - set(models)]
-        if todo:
-            _log_test_split(seed_run, material)
-            model = place(registry.load_network(seed_run.tags[names.MODEL]), compute)
-            settings = registry.load_settings(store, seed_run.tags[names.MODEL])
-            _check_fit(settings, config, material)
-            masks_at = masks_of(model, config.compression.method, int(seed_run.tags[names.SEED]))
+        if not todo:
+            return Sweep(0, len(done), models)
+        _log_test_split(seed_run, material)
+        model = place(registry.load_network(seed_run.tags[names.MODEL]), compute)
+        settings = registry.load_settings(store, seed_run.tags[names.MODEL])
+        _check_fit(settings, config, material)
+        masks_at = masks_of(model, config.compression.method, int(seed_run.tags[names.SEED]))
         with progress(len(todo), f"{seed_run.tags[names.RUN_NAME]}: pruning", "variant") as bar:
             for k in todo:  # rising: masks are nested, so the network is pruned further and further
                 apply_masks(prunable_weights(model), masks_at(k))
