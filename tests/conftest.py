@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import synthetic_study
+
 TEST_DATA = Path(os.environ.get("PRUNECXR_TEST_DATA", Path(__file__).parents[1] / "../shared/data")).resolve()
 
 
@@ -16,3 +18,15 @@ def test_data() -> Path:
     if not TEST_DATA.is_dir():
         pytest.skip(f"no real data at {TEST_DATA} (environment variable PRUNECXR_TEST_DATA)")
     return TEST_DATA
+
+
+@pytest.fixture(scope="session")
+def make_study():
+    """Makes seeded synthetic studies; see tests/synthetic_study.py."""
+    return synthetic_study.make_study
+
+
+@pytest.fixture(scope="session")
+def study(make_study):
+    """The synthetic study as it is by default."""
+    return make_study()

@@ -1,4 +1,4 @@
-"""The synthetic study, and the real NIH-CXR-LT test labels where they are at hand."""
+"""The real NIH-CXR-LT test labels where they are at hand."""
 
 from __future__ import annotations
 
@@ -6,18 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-
-from tests import synthetic_study
-
-
-@pytest.fixture(scope="session")
-def make_study():
-    return synthetic_study.make_study
-
-
-@pytest.fixture(scope="session")
-def study(make_study):
-    return make_study()
 
 
 @pytest.fixture(scope="session")

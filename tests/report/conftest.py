@@ -13,16 +13,6 @@ ODD_NAME = '<b>Mass & $x$ "co"</b>'
 
 
 @pytest.fixture(scope="session")
-def make_study():
-    return synthetic_study.make_study
-
-
-@pytest.fixture(scope="session")
-def study(make_study):
-    return make_study()
-
-
-@pytest.fixture(scope="session")
 def make_findings(make_study):
     """Keyword arguments go to the study; ``edit`` changes its scores."""
 
