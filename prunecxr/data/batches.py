@@ -14,12 +14,12 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def to_input(gray: torch.Tensor, channels_last: bool) -> torch.Tensor:
-    """Gray images in 0..1, shape (n, 1, height, width), as normalised input, shape (n, 3, height, width)."""
-    mean = gray.new_tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
-    std = gray.new_tensor(IMAGENET_STD).view(1, 3, 1, 1)
+def to_input(images: torch.Tensor, channels_last: bool) -> torch.Tensor:
+    """Gray or RGB images in 0..1, shape (n, 1 or 3, height, width), as normalised input, (n, 3, height, width)."""
+    mean = images.new_tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
+    std = images.new_tensor(IMAGENET_STD).view(1, 3, 1, 1)
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    return ((gray - mean) / std).contiguous(memory_format=layout)
+    return ((images - mean) / std).contiguous(memory_format=layout)
 
 
 def load_gray(pixels: np.ndarray, device: torch.device) -> torch.Tensor:
@@ -40,6 +40,23 @@ def evaluation_batches(
     """
     for start in range(0, len(pixels), batch_size):
         yield to_input(load_gray(pixels[start : start + batch_size], device), channels_last)
+
+
+def batch_starts(n: int, batch_size: int) -> list[int]:
+    """Where the batches of n images begin."""
+    starts = list(range(0, n, batch_size))
+    # Batch norm cannot train on a single image: a lone last one joins the batch before it.
+    if len(starts) > 1 and n - starts[-1] == 1:
+        starts.pop()
+    return starts
+
+
+def shuffled(n: int, batch_size: int, generator: torch.Generator) -> Iterator[np.ndarray]:
+    """The indices 0..n-1 in random batches, each ascending: a memory map is read forwards."""
+    order = torch.randperm(n, generator=generator).numpy()
+    starts = batch_starts(n, batch_size)
+    for start, end in zip(starts, [*starts[1:], n], strict=True):
+        yield np.sort(order[start:end])
 
 
 class TrainingBatches:
@@ -67,22 +84,12 @@ class TrainingBatches:
 
     def __len__(self) -> int:
         """Steps an epoch."""
-        return len(self._starts())
-
-    def _starts(self) -> list[int]:
-        starts = list(range(0, len(self.pixels), self.batch_size))
-        # Batch norm cannot train on a single image: a lone last one joins the batch before it.
-        if len(starts) > 1 and len(self.pixels) - starts[-1] == 1:
-            starts.pop()
-        return starts
+        return len(batch_starts(len(self.pixels), self.batch_size))
 
     def epoch(self, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Shuffled, augmented batches: inputs (b, 3, height, width) and labels (b, n_classes), float32."""
         generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(len(self.pixels), generator=generator).numpy()
-        starts = self._starts()
-        for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
-            index = np.sort(order[start:end])  # ascending: a memory map is read forwards
+        for index in shuffled(len(self.pixels), self.batch_size, generator):
             gray = augment(load_gray(self.pixels[index], self.device), self.flip, self.rotation, generator)
             yield to_input(gray, self.channels_last), self.labels[index].to(self.device, non_blocking=True)
 
@@ -102,9 +109,21 @@ def augment(gray: torch.Tensor, flip: bool, rotation: float, generator: torch.Ge
     if not rotation:
         return torch.where(mirror.to(gray.device).view(-1, 1, 1, 1) < 0, gray.flip(-1), gray)
     angle = (torch.rand(n, generator=generator) * 2 - 1) * math.radians(rotation)
-    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros(n)
+    grid = rigid_grid(mirror, angle, height, width, gray.device)
+    return functional.grid_sample(gray, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def rigid_grid(
+    mirror: torch.Tensor, angle: torch.Tensor, height: int, width: int, device: torch.device
+) -> torch.Tensor:
+    """Where each pixel of the turned images comes from, shape (n, height, width, 2), for `grid_sample`.
+
+    Args:
+        mirror: 1 or -1 (mirrored from left to right), shape (n,).
+        angle: radians, shape (n,); both on the CPU.
+    """
+    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros(len(angle))
     # The grid's axes run from -1 to 1 whatever the image's shape: the ratio keeps the rotation rigid.
     rows = [mirror * cos, mirror * -sin * height / width, zero, sin * width / height, cos, zero]
-    theta = torch.stack(rows, dim=1).view(n, 2, 3).to(gray.device)
-    grid = functional.affine_grid(theta, list(gray.shape), align_corners=False)
-    return functional.grid_sample(gray, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    theta = torch.stack(rows, dim=1).view(-1, 2, 3).to(device)
+    return functional.affine_grid(theta, [len(angle), 1, height, width], align_corners=False)

@@ -1,4 +1,4 @@
-"""Decode images once into a memory-mapped array of gray bytes, and fingerprint their content."""
+"""Decode images once into a memory-mapped array of bytes, and fingerprint their content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,11 +33,41 @@ BLOCK = 16  # images a thread takes at a time
 
 
 @dataclass(frozen=True)
+class Stored:
+    """What is kept of an image.
+
+    Attributes:
+        name: part of the keys, so that caches of several kinds may lie in one folder.
+        channels: shape of one pixel: () for one byte, (3,) for a colour.
+        fit: what `ImageSource.read` gives, as uint8 pixels of shape (size, size, *channels); its arguments are the
+            image, the size and the interpolation.
+        noun: what to call the images in messages.
+    """
+
+    name: str
+    channels: tuple[int, ...]
+    fit: Callable[[np.ndarray, int, str], np.ndarray]
+    noun: str = "images"
+
+    def shape(self, size: int) -> tuple[int, ...]:
+        """Shape of one stored image."""
+        return (size, size, *self.channels)
+
+    def key(self) -> tuple[str, ...]:
+        """What the kind adds to a key."""
+        return (self.name,) if self.name else ()
+
+
+GRAY = Stored("", (), resize)
+
+
+@dataclass(frozen=True)
 class CachedImages:
     """The images of one split, decoded and resized.
 
     Attributes:
-        pixels: read-only memory map, shape (n, size, size), uint8. (Pickled, it becomes an array in memory.)
+        pixels: read-only memory map, shape (n, size, size) or (n, size, size, 3), uint8. (Pickled, it becomes an array
+            in memory.)
         ids: image ids, length n.
         fingerprint: SHA-256 of ids and pixels, hexadecimal: the same wherever the image files lie.
     """
@@ -63,7 +93,14 @@ class _Files:
 
 
 def cache_images(
-    images: ImageSource, image_size: int, interpolation: str, folder: Path, *, workers: int = 0, desc: str = ""
+    images: ImageSource,
+    image_size: int,
+    interpolation: str,
+    folder: Path,
+    *,
+    workers: int = 0,
+    desc: str = "",
+    stored: Stored = GRAY,
 ) -> CachedImages:
     """Decode and resize all images, or find that this was done before.
 
@@ -74,9 +111,10 @@ def cache_images(
         images: what to decode; `ids` not empty.
         image_size: side of the square the images are resized to, pixels.
         interpolation: see `resize`.
-        folder: where caches are kept; made if need be. A cache takes n * image_size**2 bytes.
+        folder: where caches are kept; made if need be. A cache takes n * image_size**2 bytes (for each channel).
         workers: decoding threads; 0: one a CPU. (Pillow decodes outside the interpreter's lock: threads scale.)
         desc: what the progress bar says.
+        stored: what is kept of an image.
 
     Raises:
         UserError: images that cannot be decoded; all were tried, the message names the first ten and counts them.
@@ -84,10 +122,10 @@ def cache_images(
     """
     ids = tuple(map(str, images.ids))
     if not ids:
-        raise UserError(f"no images to decode {desc}".rstrip())
+        raise UserError(f"no {stored.noun} to decode {desc}".rstrip())
     stamps = images.stamps()
     # Work in progress does not depend on the stamps: after one damaged image is replaced the others stay done.
-    work_key = _digest(FORMAT, ids, image_size, interpolation)
+    work_key = _digest(FORMAT, ids, image_size, interpolation, *stored.key())
     key = _digest(work_key, stamps)
     files = _Files(
         pixels=folder / f"{key}.pixels",
@@ -96,7 +134,7 @@ def cache_images(
         marks=folder / f"{work_key}.marks",
         lock=folder / f"{work_key}.lock",
     )
-    shape = (len(ids), image_size, image_size)
+    shape = (len(ids), *stored.shape(image_size))
     try:
         cached = _open(files, ids, shape)
         if cached is None:
@@ -104,13 +142,13 @@ def cache_images(
             with _locked(files.lock):
                 cached = _open(files, ids, shape)  # another process may have built it while this one waited
                 if cached is None:
-                    _build(images, stamps, image_size, interpolation, files, workers or _cpus(), desc)
+                    _build(images, stamps, image_size, interpolation, files, workers or _cpus(), desc, stored)
                     cached = _open(files, ids, shape)
     except OSError as error:
-        needed = len(ids) * image_size**2 / 1e6
+        needed = math.prod(shape) / 1e6
         raise EnvironmentFault(
             f"cannot use the image cache {folder}: {error.strerror or error}; it takes {needed:,.0f} MB for "
-            f"{len(ids):,} images: free space or name another cache folder"
+            f"{len(ids):,} {stored.noun}: free space or name another cache folder"
         ) from error
     if cached is None:
         raise EnvironmentFault(f"the image cache {folder} was removed while it was built")
@@ -155,7 +193,7 @@ def _locked(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _open(files: _Files, ids: tuple[str, ...], shape: tuple[int, int, int]) -> CachedImages | None:
+def _open(files: _Files, ids: tuple[str, ...], shape: tuple[int, ...]) -> CachedImages | None:
     """The finished cache, or None."""
     try:
         fingerprint = json.loads(files.record.read_text(encoding="utf-8"))["fingerprint"]
@@ -168,15 +206,22 @@ def _open(files: _Files, ids: tuple[str, ...], shape: tuple[int, int, int]) -> C
 
 
 def _build(
-    images: ImageSource, stamps: Sequence[str], size: int, interpolation: str, files: _Files, workers: int, desc: str
+    images: ImageSource,
+    stamps: Sequence[str],
+    size: int,
+    interpolation: str,
+    files: _Files,
+    workers: int,
+    desc: str,
+    stored: Stored,
 ) -> None:
-    with _Work(files, stamps, size) as work:
+    with _Work(files, stamps, math.prod(stored.shape(size))) as work:
         todo = work.not_done()
-        failures = _decode(images, todo, work, size, interpolation, workers, desc)
+        failures = _decode(images, todo, work, lambda image: stored.fit(image, size, interpolation), workers, desc)
         if failures:
             more = len(failures) - LISTED
             raise UserError(
-                f"{len(failures)} of {len(stamps)} images cannot be decoded: {'; '.join(failures[:LISTED])}"
+                f"{len(failures)} of {len(stamps)} {stored.noun} cannot be decoded: {'; '.join(failures[:LISTED])}"
                 + (f"; and {more} more" if more > 0 else "")
                 + "; replace these files, or take their rows out of the label tables"
             )
@@ -191,8 +236,7 @@ def _decode(
     images: ImageSource,
     todo: Sequence[int],
     work: _Work,
-    size: int,
-    interpolation: str,
+    fit: Callable[[np.ndarray], np.ndarray],
     workers: int,
     desc: str,
 ) -> list[str]:
@@ -205,7 +249,7 @@ def _decode(
             if stop.is_set():
                 break
             try:
-                work.put(index, resize(images.read(index), size, interpolation))
+                work.put(index, fit(images.read(index)))
             except UndecodableImage as error:
                 failures[index] = str(error)
         return len(block)
@@ -233,9 +277,9 @@ def _decode(
 class _Work:
     """An unfinished cache on disk. Threads may put different images at once."""
 
-    def __init__(self, files: _Files, stamps: Sequence[str], size: int):
+    def __init__(self, files: _Files, stamps: Sequence[str], image_bytes: int):
         self._stamps = stamps
-        self._image_bytes = size * size
+        self._image_bytes = image_bytes
         self._pixels = _open_sized(files.work, len(stamps) * self._image_bytes)
         self._marks = _open_sized(files.marks, len(stamps) * MARK_BYTES)
         self._folder = files.work.parent
@@ -265,7 +309,7 @@ class _Work:
         return todo
 
     def put(self, index: int, pixels: np.ndarray) -> None:
-        """Store one image, shape (size, size), uint8, and mark it as done."""
+        """Store one image, uint8, and mark it as done."""
         content = pixels.tobytes()
         _write_at(self._pixels, content, index * self._image_bytes)
         _write_at(self._marks, self._mark(index, content), index * MARK_BYTES)

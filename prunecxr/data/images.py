@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,7 +43,7 @@ class ImageSource(Protocol):
         ...
 
     def read(self, index: int) -> np.ndarray:
-        """The image as gray pixels, shape (height, width), uint8.
+        """The image as gray pixels, shape (height, width), uint8; of lesions, colours (height, width, 3).
 
         Raises:
             UndecodableImage: this image cannot be decoded; others may.
@@ -178,12 +179,23 @@ def decode_image(path: Path) -> np.ndarray:
         UndecodableImage: the file is missing, damaged, or of another kind.
         UserError: it is a DICOM file, and pydicom is not installed.
     """
-    try:
+    with decoding(path, "PNG, JPEG or DICOM"):
         return _decode_dicom(path) if _is_dicom(path) else _decode_picture(path)
+
+
+@contextmanager
+def decoding(path: Path, kinds: str) -> Iterator[None]:
+    """Turn whatever a decoder raises into an `UndecodableImage` that names the file.
+
+    Args:
+        kinds: the kinds of file that are read, for the message.
+    """
+    try:
+        yield
     except (UserError, MemoryError):
         raise
     except UnidentifiedImageError as error:
-        raise UndecodableImage(f"{path}: not a PNG, JPEG or DICOM file, or damaged at its beginning") from error
+        raise UndecodableImage(f"{path}: not a {kinds} file, or damaged at its beginning") from error
     except OSError as error:
         raise UndecodableImage(f"{path}: {error.strerror or _one_line(error)}") from error
     except Exception as error:  # decoders raise anything on damaged files: SyntaxError, struct.error, IndexError ...
@@ -191,24 +203,24 @@ def decode_image(path: Path) -> np.ndarray:
 
 
 def resize(pixels: np.ndarray, size: int, interpolation: str) -> np.ndarray:
-    """Resize gray pixels to a square; the only resizing function, at training and at prediction time.
+    """Resize gray or RGB pixels to a square; the only resizing function, at training and at prediction time.
 
     The aspect ratio is not kept: paper A resizes whatever the shape is to 256 x 256. Pillow filters when it shrinks
     (antialiasing). Pixels that have the size already are returned as they are.
 
     Args:
-        pixels: shape (height, width), uint8.
+        pixels: shape (height, width) or (height, width, 3), uint8.
         size: side of the square, pixels.
         interpolation: one of `INTERPOLATIONS`.
 
     Returns:
-        Shape (size, size), uint8.
+        Shape (size, size) or (size, size, 3), uint8.
     """
     if interpolation not in INTERPOLATIONS:
         raise UserError(f"interpolation: unknown '{interpolation}'; known: {', '.join(INTERPOLATIONS)}")
-    if pixels.ndim != 2 or pixels.dtype != np.uint8:
-        raise ValueError(f"expected uint8 pixels (height, width), got {pixels.dtype} {pixels.shape}")
-    if pixels.shape == (size, size):
+    if pixels.shape[2:] not in ((), (3,)) or pixels.ndim < 2 or pixels.dtype != np.uint8:
+        raise ValueError(f"expected uint8 pixels (height, width) or RGB, got {pixels.dtype} {pixels.shape}")
+    if pixels.shape[:2] == (size, size):
         return pixels
     return np.asarray(Image.fromarray(pixels).resize((size, size), INTERPOLATIONS[interpolation]))
 

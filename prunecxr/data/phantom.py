@@ -174,7 +174,7 @@ def _check_seed(seed: int) -> int:
     return seed
 
 
-def _generator(*key: object) -> np.random.Generator:
+def keyed_generator(*key: object) -> np.random.Generator:
     """A random generator that depends on the key alone."""
     digest = hashlib.blake2b("|".join(map(str, key)).encode(), digest_size=16).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little")))
@@ -182,7 +182,7 @@ def _generator(*key: object) -> np.random.Generator:
 
 def drawn_signs(image_id: str, labels: np.ndarray, seed: int) -> np.ndarray:
     """The signs that an image truly shows: its labels, but for the label noise. Shapes (19,), bool."""
-    rng = _generator("label noise", seed, image_id)
+    rng = keyed_generator("label noise", seed, image_id)
     signs = (labels != 0) & (rng.random(len(DISEASES)) >= UNDRAWN)
     if rng.random() < UNLABELLED:
         frequency = class_frequencies("train")[:-1]
@@ -200,7 +200,7 @@ def draw_radiograph(image_id: str, subject: str, signs: np.ndarray, size: int, s
         size: pixels a side.
         seed: of the whole phantom.
     """
-    rng = _generator("image", seed, image_id)
+    rng = keyed_generator("image", seed, image_id)
     rows = rng.random((len(DISEASES) + 2, CHOICES))
     thorax = _patient(seed, subject)
     exposure = Choices(rows[-1])
@@ -227,7 +227,7 @@ def draw_radiograph(image_id: str, subject: str, signs: np.ndarray, size: int, s
 
 @lru_cache(maxsize=4096)
 def _anatomy(seed: int, subject: str) -> Thorax:
-    return patient_thorax(Choices(_generator("patient", seed, subject).random(CHOICES)))
+    return patient_thorax(Choices(keyed_generator("patient", seed, subject).random(CHOICES)))
 
 
 def _patient(seed: int, subject: str) -> Thorax:

@@ -89,7 +89,7 @@ def patient_thorax(choices: Choices) -> Thorax:
 
 
 @lru_cache(maxsize=8)
-def _pixel_grid(size: int) -> tuple[np.ndarray, np.ndarray]:
+def pixel_grid(size: int) -> tuple[np.ndarray, np.ndarray]:
     axis = ((np.arange(size, dtype=np.float32) + 0.5) * (2.0 / size) - 1.0).astype(np.float32)
     x, y = np.meshgrid(axis, axis)
     return x, y
@@ -122,7 +122,7 @@ class Canvas:
     """
 
     def __init__(self, size: int, angle: float, scale: float, shift: tuple[float, float], blur: float):
-        column, row = _pixel_grid(size)
+        column, row = pixel_grid(size)
         cos, sin = float(np.cos(angle)) / scale, float(np.sin(angle)) / scale
         self.size = size
         self.x = column * np.float32(cos) + row * np.float32(sin) + np.float32(shift[0])

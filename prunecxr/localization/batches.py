@@ -1,0 +1,113 @@
+"""Cached lesions -> normalised batches on the device, image and mask turned and mirrored alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from prunecxr.data.batches import batch_starts, rigid_grid, shuffled, to_input
+
+
+def load_colour(pixels: np.ndarray, device: torch.device) -> torch.Tensor:
+    """uint8 pixels, shape (n, height, width, 3), as floats in 0..1 on the device, shape (n, 3, height, width)."""
+    tensor = torch.from_numpy(np.array(pixels))  # a copy: the cache is a read-only memory map
+    return tensor.to(device, non_blocking=True).permute(0, 3, 1, 2).to(torch.float32).div_(255)
+
+
+def evaluation_batches(
+    images: np.ndarray, batch_size: int, device: torch.device, channels_last: bool
+) -> Iterator[torch.Tensor]:
+    """Inputs in the order of the images, not augmented.
+
+    Args:
+        images: shape (n, height, width, 3), uint8.
+    Yields:
+        inputs, shape (at most batch_size, 3, height, width).
+    """
+    for start in range(0, len(images), batch_size):
+        yield to_input(load_colour(images[start : start + batch_size], device), channels_last)
+
+
+class LesionBatches:
+    """One epoch of training data after the other; order and augmentation follow from (seed, epoch) alone.
+
+    So a continued training sees the batches that an uninterrupted one would have seen.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        targets: np.ndarray,
+        *,
+        batch_size: int,
+        flip: bool,
+        rotation: float,
+        device: torch.device,
+        channels_last: bool,
+        index: Sequence[int] | np.ndarray | None = None,
+    ) -> None:
+        """Args:
+        images: (n, height, width, 3) uint8.
+        targets: masks (n, height, width) 0/1, which move with their image, or classes (n,), whole numbers.
+        flip: random flips from left to right and from top to bottom.
+        rotation: largest angle, degrees; 180 turns to every side.
+        index: the images to train on, such as the HTLs; None: all.
+        """
+        self.images, self.targets = images, targets
+        self.index = np.arange(len(images)) if index is None else np.sort(np.asarray(index, dtype=np.int64))
+        self.batch_size, self.flip, self.rotation = batch_size, flip, rotation
+        self.device, self.channels_last = device, channels_last
+
+    def __len__(self) -> int:
+        """Steps an epoch."""
+        return len(batch_starts(len(self.index), self.batch_size))
+
+    def epoch(self, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Shuffled, augmented batches: inputs (b, 3, height, width) float32; masks (b, height, width) or classes (b,),
+        int64."""
+        generator = torch.Generator().manual_seed(seed)
+        for chosen in shuffled(len(self.index), self.batch_size, generator):
+            at = self.index[chosen]
+            images = load_colour(self.images[at], self.device)
+            targets = torch.from_numpy(np.asarray(self.targets[at], dtype=np.int64)).to(self.device, non_blocking=True)
+            masks = targets if targets.ndim == 3 else None
+            images, masks = augment_pairs(images, masks, self.flip, self.rotation, generator)
+            yield to_input(images, self.channels_last), targets if masks is None else masks
+
+
+def augment_pairs(
+    images: torch.Tensor, masks: torch.Tensor | None, flip: bool, rotation: float, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Random flips and rotations of a whole batch at once, of image and mask alike (paper B, section 3).
+
+    What turns into view from outside is the image's own reflection, in the mask too, so the two stay a pair. Images are
+    interpolated, masks are not: they stay 0/1.
+
+    Args:
+        images: shape (n, 3, height, width), float.
+        masks: shape (n, height, width), whole numbers; or None.
+        rotation: angles are uniform in +-rotation degrees.
+        generator: on the CPU, so that every device draws the same.
+    """
+    n, _, height, width = images.shape
+    if flip:
+        for axis in (-1, -2):
+            mirrored = (torch.rand(n, generator=generator) < 0.5).to(images.device).view(-1, 1, 1)
+            images = torch.where(mirrored.unsqueeze(1), images.flip(axis), images)
+            masks = None if masks is None else torch.where(mirrored, masks.flip(axis), masks)
+    if rotation:
+        angle = (torch.rand(n, generator=generator) * 2 - 1) * math.radians(rotation)
+        grid = rigid_grid(torch.ones(n), angle, height, width, images.device)
+        images = _turned(images, grid, "bilinear")
+        if masks is not None:
+            turned = _turned(masks.unsqueeze(1).to(images.dtype), grid, "nearest")
+            masks = turned.squeeze(1).to(torch.int64)
+    return images, masks
+
+
+def _turned(pixels: torch.Tensor, grid: torch.Tensor, mode: str) -> torch.Tensor:
+    return functional.grid_sample(pixels, grid, mode=mode, padding_mode="reflection", align_corners=False)
