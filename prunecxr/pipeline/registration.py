@@ -9,12 +9,12 @@ from torch import nn
 from prunecxr.compression.criteria import find_criterion
 from prunecxr.compression.masks import Masks, apply_masks, nonzero_weights, rank, split_method
 from prunecxr.errors import EnvironmentFault, UserError
+from prunecxr.loop import derive_seed
 from prunecxr.models import prunable_weights
 from prunecxr.tracking import names, registry, runs
 from prunecxr.tracking.registry import Settings
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
-from prunecxr.training import derive_seed
 
 
 def pruning_seed(seed: int, criterion: str) -> int:
