@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -37,6 +38,38 @@ def test_dense_and_integer_tensors_are_left_as_they_are():
     assert torch.equal(unpack(pack(counter)), counter)
 
 
+@given(
+    arrays.arrays(
+        "float32",
+        arrays.array_shapes(max_dims=4, max_side=9),
+        elements=st.sampled_from([0.0, -0.0, 1.5]) | st.floats(-60_000, 60_000, width=32),
+    )
+)
+@settings(deadline=None)
+def test_values_in_16_bits_are_those_of_half_precision(array):
+    back = unpack(pack(torch.from_numpy(array), "fp16"))
+    assert back.dtype == torch.float32
+    assert np.array_equal(back.numpy(), array.astype(np.float16).astype(np.float32))
+
+
+def test_values_too_large_for_16_bits_stay_as_they_are():
+    tensor = torch.tensor([0.0, 1e6, 0.1])
+    assert torch.equal(unpack(pack(tensor, "fp16")), tensor)
+
+
+@pytest.mark.parametrize("sparsity", [0.5, 0.9, 0.95])
+@pytest.mark.parametrize(("precision", "width"), [("fp32", 32), ("fp16", 16)])
+def test_a_packed_tensor_is_close_to_its_information(sparsity, precision, width):
+    generator = torch.Generator().manual_seed(1)
+    weights = torch.randn(400_000, generator=generator)
+    weights[torch.rand(400_000, generator=generator) < sparsity] = 0
+    bits, values, _ = pack(weights, precision)
+    kept = float((weights != 0).double().mean())
+    entropy = -(kept * np.log2(kept) + (1 - kept) * np.log2(1 - kept))
+    assert values.element_size() == width // 8
+    assert bits.nbytes + values.nbytes <= 1.02 * 400_000 * (entropy + kept * width) / 8
+
+
 def pruned(architecture: str, sparsity: float) -> torch.nn.Module:
     model = build_model(architecture, 20, "none", seed=0)
     weights = prunable_weights(model)
@@ -56,6 +89,19 @@ def test_a_model_comes_back_as_the_plain_network(architecture):
     assert all(p.requires_grad for p in loaded.parameters())
     for one, other in zip(model.state_dict().values(), loaded.state_dict().values(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_a_model_in_16_bits_rounds_its_prunable_weights_alone():
+    model = pruned("resnet18", 0.8)
+    buffer, exact = io.BytesIO(), io.BytesIO()
+    torch.save(PackedModel(model, "resnet18", 20), exact)
+    torch.save(PackedModel(model, "resnet18", 20, "fp16"), buffer)
+    assert buffer.tell() < 0.6 * exact.tell()
+    buffer.seek(0)
+    loaded = torch.load(buffer, weights_only=False).state_dict()
+    rounded = prunable_weights(model)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded[name], tensor.half().float() if name in rounded else tensor)
 
 
 def test_a_sparse_resnet50_takes_at_most_13_megabytes():
