@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import torch
 import torchvision
 from torch import nn
 
+from prunecxr.checkpoints import LOAD_ERRORS as LOAD_ERRORS
+from prunecxr.checkpoints import read_state
 from prunecxr.errors import EnvironmentFault, UserError
 
 # Two architectures have auxiliary heads that return a tuple while training; the study needs the main head alone.
@@ -19,9 +21,6 @@ EXTRA_ARGUMENTS: dict[str, dict[str, Any]] = {
     "googlenet": {"aux_logits": False, "init_weights": True},
     "inception_v3": {"aux_logits": False, "init_weights": True},
 }
-
-# What torch.load raises for a file that is torn or was never its own.
-LOAD_ERRORS = (OSError, EOFError, RuntimeError, ValueError, LookupError, pickle.UnpicklingError)
 
 
 def architectures() -> list[str]:
@@ -75,6 +74,84 @@ def build_model(name: str, n_classes: int, weights: str, seed: int) -> nn.Module
     return model
 
 
+def restore_model(name: str, classes: tuple[str, ...], state: Mapping[str, torch.Tensor], source: str) -> nn.Module:
+    """A network that was trained elsewhere, from its tensors: all of them, head included, as float32.
+
+    A head that is wrapped (`fc.1.weight`: a Sequential of one linear layer and others without weights, such as dropout
+    or a final sigmoid) is taken for the linear layer that it is in evaluation.
+
+    Args:
+        classes: of the label table, one an output.
+        source: what to call the tensors in messages.
+    Raises:
+        UserError: they are not those of the architecture, with the first that differs, and an architecture that fits.
+    """
+    model = build_model(name, len(classes), "none", seed=0)
+    expected, head = model.state_dict(), head_keys(name)
+    # Auxiliary heads are of use in training alone.
+    state = _unwrapped({key: value for key, value in state.items() if not key.startswith(("aux", "AuxLogits"))}, head)
+    wrong = _misfit(expected, state, head)
+    if wrong:
+        fitting = [other for other in architectures() if other != name and _fits(other, state)]
+        hint = f"; it is a {' or '.join(fitting)}: give architecture={fitting[0]}" if fitting else ""
+        raise UserError(f"option model: {source} does not fit {name}: {wrong}{hint}")
+    for key in head:
+        if state[key].shape != expected[key].shape:
+            n = len(state[key])
+            raise UserError(
+                f"option model: {source} has {n} outputs, but the label table has {len(classes)} classes "
+                f"({', '.join(classes)}); it needs one column an output, in the order of the outputs"
+            )
+    for key, value in state.items():
+        if not torch.isfinite(value).all():
+            raise UserError(f"option model: {source} holds values that are not finite, in {key}")
+    model.load_state_dict(dict(state))
+    return model.eval()
+
+
+def _unwrapped(state: Mapping[str, torch.Tensor], head: set[str]) -> dict[str, torch.Tensor]:
+    """The state dict with `fc.1.weight` called `fc.weight`, where the head is that and nothing more."""
+    renamed = dict(state)
+    for key in head - set(state):
+        module, _, kind = key.rpartition(".")
+        inside = [other for other in state if other.startswith(f"{module}.") and other.endswith(f".{kind}")]
+        if len(inside) == 1:
+            renamed[key] = renamed.pop(inside[0])
+    return renamed
+
+
+def _misfit(expected: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], head: set[str]) -> str:
+    """The first tensor that differs, but for the number of outputs; empty where none does."""
+    for key in expected:
+        if key not in state:
+            return f"lacks {key}"
+    for key, value in state.items():
+        if key not in expected:
+            return f"has {key}, which the network lacks"
+        shape, wanted = tuple(value.shape), tuple(expected[key].shape)
+        if (shape[1:], len(shape)) != (wanted[1:], len(wanted)) or (shape != wanted and key not in head):
+            return f"{key} has shape {shape} instead of {wanted}"
+    return ""
+
+
+def _fits(name: str, state: Mapping[str, torch.Tensor]) -> bool:
+    try:
+        with torch.device("meta"):
+            expected = build_architecture(name, 2).state_dict()
+    except NotImplementedError:  # a RegNet computes its widths with tensors
+        return False
+    return set(expected) == set(state) and not _misfit(expected, state, head_keys(name))
+
+
+def weights_digest(model: nn.Module) -> str:
+    """Hash of all tensors of a network and their names: the same for the same network, in whatever file it came."""
+    hashed = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        hashed.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        hashed.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return hashed.hexdigest()[:16]
+
+
 def head_keys(name: str) -> set[str]:
     """Names of the parameters whose shape depends on the number of classes: the head."""
     with torch.device("meta"):
@@ -105,7 +182,7 @@ def _weight_set(name: str, weights: str) -> Any:
 def _pretrained_state(name: str, weights: str) -> dict[str, torch.Tensor]:
     path = Path(weights)
     if path.is_file():
-        return _state_from_file(path)
+        return read_state(path, "weights")
     entry = _weight_set(name, weights)
     try:
         return dict(entry.get_state_dict(progress=True, check_hash=True))
@@ -114,19 +191,6 @@ def _pretrained_state(name: str, weights: str) -> dict[str, torch.Tensor]:
             f"the weights {entry} could not be downloaded ({error}); pass a local file with weights=FILE, "
             "or train from scratch with weights=none"
         ) from None
-
-
-def _state_from_file(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except LOAD_ERRORS as error:
-        first = str(error).splitlines()[0]
-        raise UserError(f"option weights: {path} is not a file of tensors written by torch.save ({first})") from None
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise UserError(f"option weights: {path} holds no state dict (a mapping of names to tensors)")
-    return {key.removeprefix("module."): value for key, value in state.items()}
 
 
 def prunable_weights(model: nn.Module) -> dict[str, torch.Tensor]:
