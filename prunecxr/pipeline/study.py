@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prunecxr import identity
 from prunecxr.config import Config, flatten, to_recipe
 from prunecxr.errors import UserError
-from prunecxr.pipeline import findings, material, population, registration
-from prunecxr.pipeline.charts import log_curves
-from prunecxr.pipeline.findings import Outcome
+from prunecxr.pipeline import material, population, registration
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
+
+if TYPE_CHECKING:
+    from prunecxr.pipeline.findings import Outcome
 
 
 @dataclass
@@ -51,9 +53,7 @@ def run_study(store: Store, config: Config) -> None:
             tally.evaluated += sweep.added
             tally.evaluated_before += sweep.found
             models |= sweep.models
-        outcome = _analyse(store, config, data) if len(config.compression.sparsities) > 1 else None
-        if outcome is not None:
-            log_curves(study, outcome.population)
+        outcome = _analyse(study, config, data) if len(config.compression.sparsities) > 1 else None
         study.log(tags={names.NOTE: _note(config, outcome, tally)})
     runs.claim_invocation(store, "main", config.study, study.id, outcome.run.id if outcome else None)
     print(f"study {config.study}: {tally}")
@@ -63,9 +63,13 @@ def run_study(store: Store, config: Config) -> None:
         say_where_to_look(store, outcome, models[max(models)] if models else "")
 
 
-def _analyse(store: Store, config: Config, data: material.Material) -> Outcome:
-    return findings.analyse_study(
-        store,
+def _analyse(study: TrackedRun, config: Config, data: material.Material) -> Outcome:
+    # Here, since a training need not wait for the libraries of statistics and drawing.
+    from prunecxr.pipeline import findings
+    from prunecxr.pipeline.charts import log_curves
+
+    outcome = findings.analyse_study(
+        study.store,
         config.study,
         config.compression.method,
         config.analysis,
@@ -74,6 +78,8 @@ def _analyse(store: Store, config: Config, data: material.Material) -> Outcome:
         sparsities=config.compression.sparsities,
         read_image=material.reader(config),
     )
+    log_curves(study, outcome.population)
+    return outcome
 
 
 def train(store: Store, config: Config, seed: int) -> None:
