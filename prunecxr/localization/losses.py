@@ -1,0 +1,47 @@
+"""Training losses of localization, for outputs (b, n_classes, ...) and whole-number targets (b, ...)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def cross_entropy(weights: Tensor | None = None) -> Loss:
+    """Cross-entropy, its mean over pixels (or images); with weights, one a class, paper B's equation 3.
+
+    (The equation's 'exp of the sum' is a misprint for the sum of exponentials.)
+    """
+    return lambda outputs, targets: functional.cross_entropy(outputs, targets, weight=weights)
+
+
+def focal(gamma: float) -> Loss:
+    """Focal loss: what is told well already counts less (Lin et al., ICCV 2017, equation 4; baseline 3)."""
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        entropy = functional.cross_entropy(outputs, targets, reduction="none")
+        return ((1 - torch.exp(-entropy)) ** gamma * entropy).mean()
+
+    return loss
+
+
+def balanced_weights(targets: np.ndarray, n_classes: int, index: np.ndarray | None = None) -> Tensor:
+    """A weight for every class, so that each has the same weight in all: total / (n_classes * count), float32.
+
+    Args:
+        targets: masks (n, height, width) or classes (n,), whole numbers; read an image at a time.
+        index: the images that count; None: all.
+    Returns:
+        shape (n_classes,); 1 for a class that does not occur.
+    """
+    rows = np.arange(len(targets)) if index is None else np.asarray(index)
+    counts = np.zeros(n_classes, dtype=np.int64)
+    for row in rows:
+        counts += np.bincount(np.ravel(targets[row]), minlength=n_classes)
+    weights = np.divide(counts.sum(), n_classes * counts, out=np.ones(n_classes), where=counts > 0)
+    return torch.as_tensor(weights, dtype=torch.float32)
