@@ -110,21 +110,38 @@ class FolderIndex:
             UserError: an image is missing, or could be one of several files.
         """
         names = table.ids if table.files is None else table.files
-        where = f"{table.source}: " if table.source else ""
-        found = [self._candidates(str(name)) for name in names]
-        missing = [str(name) for name, paths in zip(names, found, strict=True) if not paths]
+        return FolderImages(
+            tuple(map(str, table.ids)), self.root, self.find([str(name) for name in names], table.source)
+        )
+
+    def find(self, names: Sequence[str], source: str, noun: str = "images", column: str = "path") -> tuple[str, ...]:
+        """The file of every name, as `locate` finds it.
+
+        Args:
+            names: ids or paths.
+            source: the table that they come from, for messages; or empty.
+            noun: what the files are, for messages.
+            column: which column of the table would tell the files apart, for messages.
+
+        Raises:
+            UserError: a file is missing, or could be one of several.
+        """
+        where = f"{source}: " if source else ""
+        found = [self._candidates(name) for name in names]
+        missing = [name for name, paths in zip(names, found, strict=True) if not paths]
         if missing:
             raise UserError(
-                f"{where}{len(missing)} of {len(names)} images are not below {self.root}: {some(missing)}; "
+                f"{where}{len(missing)} of {len(names)} {noun} are not below {self.root}: {some(missing)}; "
                 f"{self._hint(missing)}"
             )
         unclear = [f"{name} ({' or '.join(paths[:3])})" for name, paths in zip(names, found, strict=True) if paths[1:]]
         if unclear:
             raise UserError(
-                f"{where}{len(unclear)} of {len(names)} images could be one of several files below {self.root}: "
-                f"{some(unclear)}; give a folder that holds one of them as images, or add a column 'path' to the table"
+                f"{where}{len(unclear)} of {len(names)} {noun} could be one of several files below {self.root}: "
+                f"{some(unclear)}; give a folder that holds one of them as images, or add a column '{column}' to the "
+                "table"
             )
-        return FolderImages(tuple(map(str, table.ids)), self.root, tuple(paths[0] for paths in found))
+        return tuple(paths[0] for paths in found)
 
     def _candidates(self, name: str) -> list[str]:
         """The files that a name may mean: one if all is well."""
@@ -278,7 +295,7 @@ def _is_dicom(path: Path) -> bool:
 def _decode_picture(path: Path) -> np.ndarray:
     with Image.open(path, formats=("PNG", "JPEG")) as image:
         if image.mode.startswith("I"):
-            return _scaled_16_bit(np.asarray(image))
+            return scaled_16_bit(np.asarray(image))
         if image.mode in ("LA", "La"):
             return np.asarray(image.getchannel("L"))
         if image.mode in ("P", "PA"):
@@ -286,7 +303,8 @@ def _decode_picture(path: Path) -> np.ndarray:
         return np.asarray(image.convert("L"))
 
 
-def _scaled_16_bit(pixels: np.ndarray) -> np.ndarray:
+def scaled_16_bit(pixels: np.ndarray) -> np.ndarray:
+    """Gray values of up to 32 bits as 0..255, by the depth that they use (see `decode_image`)."""
     highest = int(pixels.max())
     full = next(2**bits - 1 for bits in (8, 12, 16, 32) if highest < 2**bits)
     return ((pixels.astype(np.uint64) * 255 + full // 2) // full).astype(np.uint8)

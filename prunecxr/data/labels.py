@@ -27,7 +27,7 @@ NO_SUBJECTS = "none"  # subject_column=none: every image is its own patient
 BLANK = "blank"  # how label_map names an empty cell
 LISTED = 10  # how many culprits a message names before it only counts
 
-# Column names as `_plain` writes them: lower case, letters and digits alone. Earlier names win.
+# Column names as `plain` writes them: lower case, letters and digits alone. Earlier names win.
 PATH_COLUMNS = ("path", "filepath", "fpath", "imagepath", "imgpath", "relativepath", "relpath")
 ID_COLUMNS = (
     "id", "image", "imageid", "imageindex", "imagename", "img", "imgid", "imgname", "filename", "file", "fname",
@@ -248,10 +248,12 @@ def _is_table(path: Path) -> bool:
 
 
 def _split_file(folder: Path, tables: list[Path], split: str) -> Path:
-    by_word = [path for path in tables if _splits_named(path) == {split}]
+    by_word = [path for path in tables if splits_named(path.name) == {split}]
     # `nihtrain.csv`: no separate word, but nothing else claims it either.
     by_part = [
-        path for path in tables if not _splits_named(path) and any(word in _stem(path) for word in SPLIT_WORDS[split])
+        path
+        for path in tables
+        if not splits_named(path.name) and any(word in _stem(path) for word in SPLIT_WORDS[split])
     ]
     found = by_word or by_part
     if len(found) == 1:
@@ -272,9 +274,9 @@ def _stem(path: Path) -> str:
     return re.sub(r"\.csv(\.gz)?$", "", path.name.lower())
 
 
-def _splits_named(path: Path) -> set[str]:
-    """The splits named by whole words of the file name: `labels_train`, `TrainLabels`, `train2017`."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", path.name)
+def splits_named(name: str) -> set[str]:
+    """The splits named by whole words of a file or folder name: `labels_train`, `TrainLabels`, `train2017`."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     words = set(re.findall(r"[a-z]+", spaced.lower()))
     return {split for split, names in SPLIT_WORDS.items() if words & set(names)}
 
@@ -350,7 +352,7 @@ def _interpret(
     warnings: list[str] = []
     id_name = _find_column(raw, id_column, ID_COLUMNS, "id_column", "image id", ignored)
     ids = raw.column(id_name)
-    _check_ids(raw, id_name, ids)
+    check_ids(raw, id_name, ids)
     if subject_column == NO_SUBJECTS:
         subjects, subject_name = ids, id_name
         warnings.append(
@@ -360,7 +362,7 @@ def _interpret(
     else:
         subject_name = _find_column(raw, subject_column, SUBJECT_COLUMNS, "subject_column", "patient id", ignored)
         subjects = raw.column(subject_name)
-        _check_filled(raw, subject_name, subjects)
+        check_filled(raw, subject_name, subjects)
     files = _files(raw, id_name, ids, ignored)
     classes = _class_columns(raw, {id_name, subject_name} | ignored, warnings)
     return LabelTable(
@@ -381,7 +383,7 @@ def _find_column(
         if given not in raw.header:
             raise UserError(f"{raw.path}: no column '{given}' ({option}); there are: {', '.join(raw.header)}")
         return given
-    by_plain = {_plain(name): name for name in reversed(raw.header) if name not in ignored}
+    by_plain = {plain(name): name for name in reversed(raw.header) if name not in ignored}
     for name in known:
         if name in by_plain:
             return by_plain[name]
@@ -392,12 +394,18 @@ def _find_column(
     )
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A column name as it is compared: lower case, letters and digits alone."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _check_ids(raw: RawTable, name: str, ids: list[str]) -> None:
-    _check_filled(raw, name, ids)
+def check_ids(raw: RawTable, name: str, ids: list[str]) -> None:
+    """Check that every row has an id, each its own.
+
+    Raises:
+        UserError: naming the row.
+    """
+    check_filled(raw, name, ids)
     first_row: dict[str, int] = {}
     for value, line in zip(ids, raw.lines, strict=True):
         if value in first_row:
@@ -407,7 +415,12 @@ def _check_ids(raw: RawTable, name: str, ids: list[str]) -> None:
         first_row[value] = line
 
 
-def _check_filled(raw: RawTable, name: str, values: list[str]) -> None:
+def check_filled(raw: RawTable, name: str, values: list[str]) -> None:
+    """Check that no cell of a column is empty.
+
+    Raises:
+        UserError: naming the row.
+    """
     for value, line in zip(values, raw.lines, strict=True):
         if not value:
             raise UserError(f"{raw.path}, row {line}, column '{name}': empty, but every image needs one")
@@ -415,11 +428,11 @@ def _check_filled(raw: RawTable, name: str, values: list[str]) -> None:
 
 def _files(raw: RawTable, id_name: str, ids: list[str], ignored: frozenset[str]) -> list[str] | None:
     """Where the images lie: by a path column, by ids that are paths, or by MIMIC-CXR's layout."""
-    by_plain = {_plain(name): name for name in reversed(raw.header) if name not in ignored}
+    by_plain = {plain(name): name for name in reversed(raw.header) if name not in ignored}
     path_name = next((by_plain[name] for name in PATH_COLUMNS if name in by_plain), None)
     if path_name is not None:
         files = raw.column(path_name)
-        _check_filled(raw, path_name, files)
+        check_filled(raw, path_name, files)
     elif all(name in by_plain for name in MIMIC_COLUMNS):
         subjects, studies, dicoms = (raw.column(by_plain[name]) for name in MIMIC_COLUMNS)
         files = [
@@ -431,7 +444,7 @@ def _files(raw: RawTable, id_name: str, ids: list[str], ignored: frozenset[str])
         files, path_name = ids, id_name
     files = [file.replace("\\", "/") for file in files]
     for file, line in zip(files, raw.lines, strict=True):
-        wrong = _leads_out(file)
+        wrong = leads_out(file)
         if wrong:
             otherwise = f', or leave the column out with ignore_columns="{path_name}"' if path_name != id_name else ""
             raise UserError(f"{raw.path}, row {line}, column '{path_name}': '{file}' {wrong}{otherwise}")
@@ -440,7 +453,7 @@ def _files(raw: RawTable, id_name: str, ids: list[str], ignored: frozenset[str])
     return [MIMIC_PATH.sub("", PurePosixPath(file).as_posix()) for file in files]
 
 
-def _leads_out(file: str) -> str | None:
+def leads_out(file: str) -> str | None:
     """What is wrong with a path that does not stay in the image folder."""
     if file.startswith(("/", "~")) or re.match(r"[A-Za-z]:", file):
         return "is not relative; it must start at the image folder (option images)"
@@ -454,7 +467,7 @@ def _class_columns(raw: RawTable, taken: set[str], warnings: list[str]) -> tuple
     if nameless:
         warnings.append(f"{raw.path.name}: {_count(nameless, 'column')} without a name, and ignored")
     rest = [name for name in raw.header if name and name not in taken]
-    metadata = [name for name in rest if _plain(name) in METADATA_COLUMNS or name in BROKEN_METADATA]
+    metadata = [name for name in rest if plain(name) in METADATA_COLUMNS or name in BROKEN_METADATA]
     for name in metadata:
         if set(raw.column(name)) <= {"0", "1", "0.0", "1.0"}:
             warnings.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -133,7 +133,9 @@ def open_lesions(options: LesionOptions) -> LesionDataset:
     """
     if options.dataset not in LESION_DATASETS:
         raise UserError(f"dataset: unknown '{options.dataset}'; known: {', '.join(LESION_DATASETS)}")
-    return LESION_DATASETS[options.dataset](options)
+    from prunecxr.localization.additions import completed
+
+    return completed(LESION_DATASETS[options.dataset](options), options)
 
 
 def take(split: LesionSplit, index: Sequence[int] | np.ndarray, name: str) -> LesionSplit:
@@ -145,6 +147,12 @@ def take(split: LesionSplit, index: Sequence[int] | np.ndarray, name: str) -> Le
         None if split.masks is None else SomeOf(split.masks, chosen),
         split.table.iloc[list(chosen)].reset_index(drop=True),
     )
+
+
+def without(split: LesionSplit, ids: Collection[str]) -> LesionSplit:
+    """The split without the images of these ids, whatever their case."""
+    gone = {name.lower() for name in ids}
+    return take(split, [at for at, name in enumerate(split.ids) if name.lower() not in gone], split.name)
 
 
 def open_phantom(options: LesionOptions) -> LesionDataset:
@@ -163,18 +171,24 @@ def open_phantom(options: LesionOptions) -> LesionDataset:
 
 
 def open_isic2017(options: LesionOptions) -> LesionDataset:
-    """The lesions of the ISIC 2017 challenge, with their masks."""
-    raise NotImplementedError
+    """The lesions of the ISIC 2017 challenge with their masks, or any in that layout."""
+    from prunecxr.localization.isic import open_isic
+
+    return open_isic(options, "needed")
 
 
 def open_isic2018(options: LesionOptions) -> LesionDataset:
-    """The lesions of the ISIC 2018 challenge, task 3: diagnoses, no masks."""
-    raise NotImplementedError
+    """The lesions of the ISIC 2018 challenge: task 3 has diagnoses and no masks, task 1 masks."""
+    from prunecxr.localization.isic import open_isic
+
+    return open_isic(options, "optional")
 
 
 def open_csv(options: LesionOptions) -> LesionDataset:
     """Any lesions that a table lists."""
-    raise NotImplementedError
+    from prunecxr.localization.listed import open_listed
+
+    return open_listed(options)
 
 
 LESION_DATASETS: dict[str, Callable[[LesionOptions], LesionDataset]] = {
