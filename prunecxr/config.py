@@ -12,12 +12,13 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, TypeVar, overload
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 
 from prunecxr.errors import UserError
+from prunecxr.search.space import Domain, parse_space
 
 MAX_SEED = 2**31 - 1
 NAME = r"^[A-Za-z0-9][\w .-]{0,99}$"
@@ -127,6 +128,9 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Chosen = TypeVar("Chosen", bound=Section)
+
+
 class DataOptions(Section):
     """Which images and labels."""
 
@@ -162,6 +166,9 @@ class TrainingOptions(Section):
     weight_decay: float = Field(0.0, ge=0, le=10, description="weight decay")
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum, for sgd")
     schedule: Literal["constant", "cosine", "one_cycle"] = Field("constant", description="learning-rate schedule")
+    loss: Literal["bce", "weighted_bce", "focal"] = Field(
+        "bce", description="bce, weighted_bce (positives of a class weigh as much as its negatives) or focal"
+    )
     batch_size: int = Field(256, ge=2, le=4096, description="images a training step")
     epochs: int = Field(60, ge=1, le=10_000, description="epochs at most")
     patience: int = Field(15, ge=1, le=10_000, description="epochs without improvement after which training stops")
@@ -208,6 +215,19 @@ class ExecutionOptions(Section):
     workdir: Path = Field(Path(".prunecxr"), description="folder of image caches, checkpoints and locks")
 
 
+class SweepExecutionOptions(ExecutionOptions):
+    """Where and in which precision things are computed."""
+
+    engine: Literal["auto", "eager", "compiled", "graph"] = Field(
+        "auto", description="how evaluation runs: eager, compiled (CPU), graph (CUDA); auto takes what pays"
+    )
+
+
+def _parse_search(value: Any) -> dict[str, Domain]:
+    elsewhere = {name for part in sections().values() for name in part.model_fields}
+    return parse_space(value, TrainingOptions, elsewhere)
+
+
 class Config(Section):
     """A whole study."""
 
@@ -218,46 +238,62 @@ class Config(Section):
     training: TrainingOptions = TrainingOptions()
     compression: CompressionOptions = CompressionOptions()
     analysis: AnalysisOptions = AnalysisOptions()
-    execution: ExecutionOptions = ExecutionOptions()
+    execution: SweepExecutionOptions = SweepExecutionOptions()
+    # Excluded: no option of a study, only what `tune` varies.
+    search: Annotated[dict[str, Domain], PlainValidator(_parse_search)] = Field({}, exclude=True)
 
 
-SECTIONS: dict[str, type[Section]] = {
-    name: field.annotation
-    for name, field in Config.model_fields.items()
-    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
-}
+def sections(model: type[Section] = Config) -> dict[str, type[Section]]:
+    """The sections of a configuration model by name."""
+    return {
+        name: field.annotation
+        for name, field in model.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    }
 
 
-def options() -> dict[str, tuple[str | None, str]]:
+def options(model: type[Section] = Config) -> dict[str, tuple[str | None, str]]:
     """Every option by its name, in order: its section (None at the top level) and its help text."""
+    inner = sections(model)
     found: dict[str, tuple[str | None, str]] = {}
-    for name, field in Config.model_fields.items():
-        if name not in SECTIONS:
+    for name, field in model.model_fields.items():
+        if name not in inner and not field.exclude:
             found[name] = (None, field.description or "")
-    for section, model in SECTIONS.items():
-        for name, field in model.model_fields.items():
+    for section, part in inner.items():
+        for name, field in part.model_fields.items():
             found[name] = (section, field.description or "")
     return found
 
 
 def options_page() -> str:
     """docs/options.md: every option with its section, default and meaning (a test compares the two)."""
+    from prunecxr.localization.config import HtlConfig  # it builds on this module
+
     lines = [
         "# Options",
         "",
         "Each is a flag of the entry points (`--epochs=5`), a parameter of `mlflow run` (`-P epochs=5`), a key of the",
         "recipe files under its section, and a logged param (`cfg/epochs`). Flags override the recipe, the recipe the",
-        "defaults.",
+        "defaults. Those of a pruning study come first, those of a localization study (`htl`) after them.",
+        *_page_of(Config),
+        "",
+        "# Options of `htl`",
+        *_page_of(HtlConfig),
     ]
-    pages: dict[str, type[BaseModel]] = {"": Config, **SECTIONS}
-    for section, model in pages.items():
-        fields = {name: field for name, field in model.model_fields.items() if name not in SECTIONS}
-        title = f"## `{section}:` {(model.__doc__ or '').splitlines()[0]}" if section else "## Top level"
+    return "\n".join(lines) + "\n"
+
+
+def _page_of(model: type[Section]) -> list[str]:
+    lines: list[str] = []
+    inner = sections(model)
+    for section, part in {"": model, **inner}.items():
+        fields = {name: field for name, field in part.model_fields.items() if name not in inner and not field.exclude}
+        title = f"## `{section}:` {(part.__doc__ or '').splitlines()[0]}" if section else "## Top level"
         lines += ["", title, "", "| option | default | meaning |", "|---|---|---|"]
         for name, field in fields.items():
             default = _text(field.default)
             lines.append(f"| `{name}` | {f'`{_shortened(default)}`' if default else ''} | {field.description} |")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _shortened(values: str) -> str:
@@ -286,18 +322,25 @@ def read_recipe(path: Path) -> dict[str, Any]:
     return content
 
 
-def build_config(recipe: dict[str, Any], given: dict[str, str], source: str = "recipe") -> Config:
+@overload
+def build_config(recipe: dict[str, Any], given: dict[str, str], source: str = "recipe") -> Config: ...
+@overload
+def build_config(recipe: dict[str, Any], given: dict[str, str], source: str, model: type[Chosen]) -> Chosen: ...
+def build_config(
+    recipe: dict[str, Any], given: dict[str, str], source: str = "recipe", model: type[Section] = Config
+) -> Section:
     """A validated configuration: the recipe's values, overridden by those given on the command line.
 
     Args:
         recipe: nested content of a recipe file.
         given: option name -> text, as on the command line; empty texts are ignored.
         source: what to call the recipe in messages.
+        model: of the configuration.
     Raises:
         UserError: an unknown, mistyped or out-of-range option, named with its place.
     """
     merged = {key: dict(value) if isinstance(value, dict) else value for key, value in recipe.items()}
-    known = options()
+    known = options(model)
     for name, text in given.items():
         if text == "":
             continue
@@ -307,10 +350,10 @@ def build_config(recipe: dict[str, Any], given: dict[str, str], source: str = "r
             raise UserError(f"{source}: section {section} must hold options, one a line")
         target[name] = text
     try:
-        config = Config.model_validate({key: value for key, value in merged.items() if value is not None})
+        config = model.model_validate({key: value for key, value in merged.items() if value is not None})
     except ValidationError as error:
-        raise UserError(_explain(error, given, source)) from None
-    return _registering(config, given, source)
+        raise UserError(_explain(error, given, source, model)) from None
+    return _registering(config, given, source) if isinstance(config, Config) else config
 
 
 def _registering(config: Config, given: dict[str, str], source: str) -> Config:
@@ -329,17 +372,20 @@ def _registering(config: Config, given: dict[str, str], source: str) -> Config:
     return config.model_copy(update={"compression": chosen.model_copy(update={"register_sparsities": kept})})
 
 
-def _explain(error: ValidationError, given: dict[str, str], source: str) -> str:
+def _explain(error: ValidationError, given: dict[str, str], source: str, model: type[Section]) -> str:
     """The first validation failure as one line that names the option and what it admits."""
+    known, inner = options(model), sections(model)
     failure = error.errors()[0]
     path = [str(part) for part in failure["loc"]]
-    names = [part for part in path if part in options() or part in SECTIONS]
+    names = [part for part in path if part in known or part in inner]
     if failure["type"] == "extra_forbidden":
-        section = options().get(path[-1], (None, ""))[0]
+        section = known.get(path[-1], (None, ""))[0]
         if section is not None and path[0] != section:
             return f"{source}: option {path[-1]} belongs under {section}:"
-        return f"{source}: unknown option {'.'.join(path)}{suggest(path[-1], [*options(), *SECTIONS])}"
+        return f"{source}: unknown option {'.'.join(path)}{suggest(path[-1], [*known, *inner])}"
     message = failure["msg"].removeprefix("Value error, ")
+    if path[:1] == ["search"]:
+        return f"{source}: search: {message}"
     if not path:
         return f"{source}: {message}"
     name = names[-1] if names else path[-1]
@@ -347,7 +393,7 @@ def _explain(error: ValidationError, given: dict[str, str], source: str) -> str:
     value = failure["input"]
     shown = "" if isinstance(value, dict) else f" {str(value)[:80]!r}"
     message = message[:1].lower() + message[1:]
-    return f"{where}:{shown} is not valid: {message} ({options().get(name, (None, name))[1]})"
+    return f"{where}:{shown} is not valid: {message} ({known.get(name, (None, name))[1]})"
 
 
 def suggest(name: str, known: Sequence[str]) -> str:
@@ -368,6 +414,7 @@ def parse_arguments(
     *,
     config_options: bool = True,
     leave_out: Sequence[str] = (),
+    model: type[Section] = Config,
 ) -> dict[str, str]:
     """Read a command line whose options are texts; options that were not given come back empty.
 
@@ -375,15 +422,16 @@ def parse_arguments(
         description: what the command does, for --help.
         own: options of this entry point alone, name -> help text.
         argv: the arguments; default those of the process.
-        config_options: whether the options of `Config` are admitted, too.
+        config_options: whether the options of the configuration are admitted, too.
         leave_out: those of them that are not.
+        model: of the configuration.
     Raises:
         UserError: an option that does not exist (with the closest that does), or one without its value.
     """
     parser = _Parser(description=description, allow_abbrev=False)
     known = dict(own)
     if config_options:
-        known |= {name: text for name, (_, text) in options().items() if name not in {*own, *leave_out}}
+        known |= {name: text for name, (_, text) in options(model).items() if name not in {*own, *leave_out}}
     for name, text in known.items():
         parser.add_argument(f"--{name}", default="", metavar="VALUE", help=text.replace("%", "%%"))
     arguments, unknown = parser.parse_known_args(_joined(sys.argv[1:] if argv is None else argv))
@@ -404,13 +452,15 @@ def _joined(argv: Sequence[str]) -> list[str]:
     return joined
 
 
-def flatten(config: Config) -> dict[str, str]:
+def flatten(config: Section) -> dict[str, str]:
     """Every option as text, by its flat name: what is logged as params."""
     return {name: _text(value) for name, value in _leaves(config)}
 
 
 def _leaves(model: BaseModel) -> Iterator[tuple[str, Any]]:
-    for name in type(model).model_fields:
+    for name, field in type(model).model_fields.items():
+        if field.exclude:
+            continue
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             yield from _leaves(value)
@@ -428,8 +478,9 @@ def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def to_recipe(config: Config) -> str:
+def to_recipe(config: Section) -> str:
     """The configuration as a recipe file that reads back as itself."""
     content = config.model_dump(mode="json")
-    content["seeds"] = list(config.seeds)
+    if isinstance(config, Config) and config.search:
+        content["search"] = {name: domain.written() for name, domain in config.search.items()}
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

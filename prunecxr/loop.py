@@ -15,9 +15,9 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import nn
 
-from prunecxr.errors import EnvironmentFault, UserError
+from prunecxr.checkpoints import LOAD_ERRORS
+from prunecxr.errors import Diverged, EnvironmentFault
 from prunecxr.hardware import Compute, autocast
-from prunecxr.models import LOAD_ERRORS
 from prunecxr.progress import progress
 
 
@@ -113,7 +113,7 @@ def run_epochs(
     Returns:
         the epochs.
     Raises:
-        UserError: the loss became NaN.
+        Diverged: the loss became NaN.
         EnvironmentFault: the checkpoint cannot be written or read.
     """
     state: Progress[E] = Progress(history=[])
@@ -133,7 +133,7 @@ def run_epochs(
             torch.manual_seed(epoch_seed)  # dropout and stochastic depth draw from the global generator
             train_loss = _train_epoch(model, batches, task, epoch_seed, optimizer, schedule, compute, bar)
             if not math.isfinite(train_loss):
-                raise UserError(
+                raise Diverged(
                     f"training diverged in epoch {number + 1}: the loss is {train_loss}; lower learning_rate"
                     f" (it is {optimizer.defaults['lr']:g})"
                 )

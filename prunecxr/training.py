@@ -14,11 +14,12 @@ from torch.nn import functional
 
 from prunecxr.config import TrainingOptions
 from prunecxr.data.batches import TrainingBatches
-from prunecxr.errors import UserError
+from prunecxr.errors import Diverged, UserError
 from prunecxr.evaluation.metrics import class_scores, mean_scores
 from prunecxr.evaluation.predict import predict_logits, probabilities
 from prunecxr.hardware import Compute
 from prunecxr.loop import EpochRecord, Task, make_optimizer, make_schedule, run_epochs
+from prunecxr.losses import make_loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,7 @@ def fit(
         model,
         batches,
         Task(
-            loss=functional.binary_cross_entropy_with_logits,
+            loss=make_loss(options.loss, train.labels, compute.device),
             validate=validate,
             record=Epoch,
             value=lambda epoch: monitored(epoch, options.monitor),
@@ -103,7 +104,7 @@ def _validate(model: nn.Module, val: Images, compute: Compute) -> tuple[float, d
     """Mean loss an image, and the mean scores over the classes that have them."""
     logits = predict_logits(model, val.pixels, compute)
     if not torch.isfinite(logits).all():
-        raise UserError("training diverged: the network's outputs on the validation split are not finite")
+        raise Diverged("training diverged: the network's outputs on the validation split are not finite")
     loss = functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(val.labels.astype(np.float32)))
     return float(loss), mean_scores(class_scores(val.labels, probabilities(logits)))
 

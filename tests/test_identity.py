@@ -37,6 +37,7 @@ DEFAULTS = {
     "weight_decay": 0.0,
     "momentum": 0.9,
     "schedule": "constant",
+    "loss": "bce",
     "batch_size": 256,
     "epochs": 60,
     "patience": 15,

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
-from prunecxr.config import Config, build_config, read_recipe
+from prunecxr.config import Chosen, Config, Section, build_config, read_recipe
 from prunecxr.errors import EnvironmentFault
 
 if TYPE_CHECKING:
     from prunecxr.tracking.runs import TrackedRun
 
-DEFAULT_RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "demo.yaml"
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+DEFAULT_RECIPE = RECIPES / "demo.yaml"
+DEFAULT_TUNE_RECIPE = RECIPES / "tune-demo.yaml"
+DEFAULT_HTL_RECIPE = RECIPES / "htl-demo.yaml"
 
 
-def configure(given: dict[str, str]) -> Config:
+@overload
+def configure(given: dict[str, str]) -> Config: ...
+@overload
+def configure(given: dict[str, str], model: type[Chosen], default: Path) -> Chosen: ...
+def configure(given: dict[str, str], model: type[Section] = Config, default: Path = DEFAULT_RECIPE) -> Section:
     """The configuration of a command that starts something: flags over the recipe file (default: the demo's)."""
     given = dict(given)
-    path = Path(given.pop("recipe", "") or DEFAULT_RECIPE)
-    return build_config(read_recipe(path), given, f"recipe {path.name}")
+    path = Path(given.pop("recipe", "") or default)
+    return build_config(read_recipe(path), given, f"recipe {path.name}", model)
 
 
 def configure_from_run(run: TrackedRun | None, given: dict[str, str]) -> Config:

@@ -97,6 +97,13 @@ class Turns:
                     return
                 time.sleep(POLL)
 
+    def is_over(self) -> bool:
+        """Whether all trials have ended, so that no worker need begin."""
+        with self._taking:
+            self.recover()
+            running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+            return not running and not self._startable()
+
     def add_own(self, params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]) -> None:
         """Let a new search begin with this setting."""
         with self._taking:

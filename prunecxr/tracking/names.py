@@ -19,6 +19,10 @@ MODEL = "prunecxr.model"  # URI of the model that was logged with a run
 FOUND = "prunecxr.found"  # on an invocation that found its work done: the run that holds it
 PARENT = "mlflow.parentRunId"
 RUN_NAME = "mlflow.runName"
+TRIAL = "prunecxr.trial"  # number of a search's trial
+TRIAL_STATE = "prunecxr.trial_state"  # running, complete, pruned or failed
+SETTING = "prunecxr.setting"  # of a localization study: supervised, semi or weak
+APPROACH = "prunecxr.approach"  # of a localization network: plain, focal, htl, random, class, sex, htl:<method>
 NOTE = "mlflow.note.content"
 
 MEAN_METRICS = {"ap": "mean_ap", "auroc": "mean_auroc", "f1": "mean_f1"}
@@ -37,6 +41,14 @@ READER_KEY = "key.csv"  # on export runs, beside forms/: which item is which ima
 READER_REPORT = "reader_report.html"
 
 
+BEST_RECIPE = "best.yaml"  # on tune runs: the recipe that a search came to
+BEST_VAL_MEAN_AP = "best_val_mean_ap"  # of a trial: of the epoch whose weights it keeps; of a search: of its best trial
+TEST_SCORES = "test_scores.parquet"  # of a localization network: id, background, foreground, dice of every test image
+POOL_SCORES = "train_scores.parquet"  # the same of its training images, where they have masks
+BOXES = "boxes.parquet"  # id, y0, x0, y1, x1 of the images that HTLs are mined from, where these have no masks
+HTLS = "htls.csv"  # on mining runs: every image, what pruning costs it, whether it is an HTL
+LESION_WARNINGS = "data/warnings.txt"  # on localization seed runs
+GALLERY = "gallery.csv"  # on mining runs: the images in gallery/
 def test_labels(test_split: str) -> str:
     """Artifact of a seed run: the labels of the test split of that fingerprint."""
     return f"data/{test_split}/test_labels.parquet"
@@ -105,3 +117,7 @@ def model_alias(seed: int, method: str, sparsity: float) -> str:
 def model_name(dataset: str, architecture: str) -> str:
     """Registered model of a data set and architecture; `/` and `:` are not admitted there."""
     return f"prunecxr-{re.sub(r'[/:]', '_', dataset)}-{architecture}"
+def trial_run_name(trial: int) -> str:
+    return f"trial-{trial:02d}"
+
+
