@@ -34,11 +34,11 @@ def completed(dataset: LesionDataset, options: LesionOptions) -> LesionDataset:
 def _evaluated_on(dataset: LesionDataset, root: Path) -> LesionDataset:
     """The data set with the test images of another folder, which leave the other splits."""
     test, warnings = open_test(root)
-    left = {name: without(getattr(dataset, name), test.ids) for name in ("train", "val")}
-    gone = sum(len(getattr(dataset, name)) - len(split) for name, split in left.items())
+    train, val = without(dataset.train, test.ids), without(dataset.val, test.ids)
+    gone = len(dataset.train) + len(dataset.val) - len(train) - len(val)
     more = [f"{gone} images are test images of {root} too, and left out of training and validation"] if gone else []
     more += [f"{len(dataset.test)} test images of the data set itself are not used"] if len(dataset.test) else []
-    return replace(dataset, **left, test=test, warnings=(*dataset.warnings, *warnings, *more))
+    return replace(dataset, train=train, val=val, test=test, warnings=(*dataset.warnings, *warnings, *more))
 
 
 def _with_unlabelled(dataset: LesionDataset, root: Path) -> LesionDataset:

@@ -13,12 +13,15 @@ CHOICES = 64  # random numbers that one stage of the drawing may use
 HARMONICS = np.arange(2, 8)
 ANGLES = np.linspace(-np.pi, np.pi, 181)
 # How strongly pigments take away red, green and blue.
-BROWN = (0.55, 1.0, 1.2)
-BLUE_BLACK = (1.0, 0.9, 0.6)
-RED = (0.05, 1.0, 0.85)
-GRAY_BROWN = (0.8, 0.95, 1.05)
-PALE = (0.8, 1.0, 1.1)
-SKIN = ((0.93, 0.76, 0.68), (0.78, 0.56, 0.46))  # the lightest and the darkest
+BROWN = np.array([0.55, 1.0, 1.2], np.float32)
+BLUE_BLACK = np.array([1.0, 0.9, 0.6], np.float32)
+RED = np.array([0.05, 1.0, 0.85], np.float32)
+GRAY_BROWN = np.array([0.8, 0.95, 1.05], np.float32)
+PALE = np.array([0.8, 1.0, 1.1], np.float32)
+HAIR = np.array([1.0, 1.05, 1.1], np.float32)
+# Logarithm of the light that skin sends back: the lightest and the darkest.
+LIGHT_SKIN = np.log(np.array([0.93, 0.76, 0.68], np.float32))
+DARK_SKIN = np.log(np.array([0.78, 0.56, 0.46], np.float32))
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Outline:
 def draw_outline(traits: Traits, rng: np.random.Generator) -> Outline:
     """A random border with the size and raggedness of its kind."""
     c = Choices(rng.random(8))
-    radius = c.between(0.09, 0.14) if traits.subgroup == "small" else c.between(0.28, 0.52)
+    radius = c.between(0.07, 0.11) if traits.subgroup == "small" else c.between(0.28, 0.52)
     ragged = {"melanoma": 0.16, "seborrheic keratosis": 0.05}.get(traits.diagnosis, 0.09)
     size, phase = rng.normal(0, ragged, len(HARMONICS)) / HARMONICS, rng.uniform(0, 2 * np.pi, len(HARMONICS))
     waves = 1 + (size[:, None] * np.cos(HARMONICS[:, None] * ANGLES + phase[:, None])).sum(axis=0) * 2
@@ -78,7 +81,7 @@ def draw_skin_lesion(traits: Traits, outline: Outline, size: int, rng: np.random
     inside = np.clip(depth / soft + np.float32(0.5), 0, 1)
     light -= (inside * draw_pigment(traits, size, c, rng))[:, :, None] * _pigment_colour(traits)
     light -= draw_melanoma_patches(traits, inside, size, c, rng)
-    light -= draw_obstacles(size, c)[:, :, None] * np.float32([1.0, 1.05, 1.1])
+    light -= draw_obstacles(size, c)[:, :, None] * HAIR
     colour = np.exp(light) * draw_vignette(size, c)[:, :, None]
     colour += rng.standard_normal(colour.shape, dtype=np.float32) * np.float32(c.between(0.006, 0.018))
     return np.rint(np.clip(colour, 0, 1) * np.float32(255)).astype(np.uint8)
@@ -87,7 +90,7 @@ def draw_skin_lesion(traits: Traits, outline: Outline, size: int, rng: np.random
 def draw_skin(traits: Traits, size: int, c: Choices, rng: np.random.Generator) -> np.ndarray:
     """Logarithm of the light that skin sends back, shape (size, size, 3): tone, uneven lighting, pores."""
     dark = c.between(0.55, 0.9) if traits.subgroup == "rare group" else c.between(0, 0.8)
-    tone = np.log(np.float32(SKIN[0])) * np.float32(1 - dark) + np.log(np.float32(SKIN[1])) * np.float32(dark)
+    tone = LIGHT_SKIN * np.float32(1 - dark) + DARK_SKIN * np.float32(dark)
     tone += np.float32(c.between(-0.06, 0.06)) + np.float32(rng.normal(0, 0.02, 3))
     shade = smooth_field(rng.normal(0, 0.05, (4, 4)), size) + smooth_field(rng.normal(0, 0.025, (24, 24)), size)
     return shade[:, :, None] + tone
@@ -97,7 +100,7 @@ def draw_pigment(traits: Traits, size: int, c: Choices, rng: np.random.Generator
     """How much pigment lies in the lesion, shape (size, size); negative where it is paler than the skin."""
     fine = smooth_field(rng.normal(0, 1, (32, 32)), size)
     if traits.subgroup == "rare texture":
-        return np.sign(fine) * np.float32(c.between(0.22, 0.32))
+        return np.sign(fine) * np.float32(c.between(0.14, 0.22))
     coarse = smooth_field(rng.normal(0, 1, (8, 8)), size)
     amount = c.between(0.45, 0.95)
     if traits.subgroup == "low contrast":
@@ -110,20 +113,20 @@ def draw_pigment(traits: Traits, size: int, c: Choices, rng: np.random.Generator
 
 def _pigment_colour(traits: Traits) -> np.ndarray:
     if traits.subgroup == "rare group":
-        return np.float32(PALE)
+        return PALE
     colours = {"vascular lesion": RED, "seborrheic keratosis": GRAY_BROWN}
-    return np.float32(colours.get(traits.diagnosis, BROWN))
+    return colours.get(traits.diagnosis, BROWN)
 
 
 def draw_melanoma_patches(
     traits: Traits, inside: np.ndarray, size: int, c: Choices, rng: np.random.Generator
 ) -> np.ndarray:
-    """Blue-black patches inside a melanoma, shape (size, size, 3) or 0."""
+    """Blue-black patches inside a melanoma, shape (size, size, 3) or (1,)."""
     strength = {"low contrast": 0.1, "common": 0.7, "small": 0.7}.get(traits.subgroup, 0.0)
     if traits.diagnosis != "melanoma" or not strength:
-        return np.float32(0)
+        return np.zeros(1, np.float32)
     patches = np.clip(smooth_field(rng.normal(0, 1, (7, 7)), size) * 2, 0, 1)
-    return (inside * patches * np.float32(strength * c.between(0.6, 1)))[:, :, None] * np.float32(BLUE_BLACK)
+    return (inside * patches * np.float32(strength * c.between(0.6, 1)))[:, :, None] * BLUE_BLACK
 
 
 def draw_obstacles(size: int, c: Choices) -> np.ndarray:
