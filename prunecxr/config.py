@@ -181,7 +181,7 @@ class CompressionOptions(Section):
     """How the dense model of a seed is pruned."""
 
     method: str = Field(
-        "magnitude", description="criterion, with scope if not global: magnitude, random, magnitude@layer"
+        "magnitude", description="criterion, with scope if not global: random, magnitude@layer, magnitude@channel"
     )
     sparsities: Sparsities = Field(
         parse_sparsities("0:0.95:0.05"), description="range like 0:0.95:0.05 or list like 0,0.5,0.9"

@@ -10,7 +10,7 @@ from prunecxr.compression.criteria import find_criterion
 from prunecxr.compression.masks import Masks, apply_masks, nonzero_weights, rank, split_method
 from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.loop import derive_seed
-from prunecxr.models import prunable_weights
+from prunecxr.models import channel_axes, prunable_weights
 from prunecxr.tracking import names, registry, runs
 from prunecxr.tracking.registry import Settings
 from prunecxr.tracking.runs import TrackedRun
@@ -25,7 +25,8 @@ def pruning_seed(seed: int, criterion: str) -> int:
 def masks_of(model: nn.Module, method: str, seed: int) -> Callable[[float], Masks]:
     """Sparsity -> masks of a dense network: its weights, method, seed and sparsity determine them bit for bit."""
     criterion, scope = split_method(method)
-    return rank(find_criterion(criterion)(prunable_weights(model), pruning_seed(seed, criterion)), scope)
+    scores = find_criterion(criterion)(prunable_weights(model), pruning_seed(seed, criterion))
+    return rank(scores, scope, channel_axes(model))
 
 
 def model_name_of(run: TrackedRun) -> str:

@@ -113,7 +113,7 @@ def test_biases_and_norms_are_left_alone():
 def test_unknown_names_list_the_known():
     with pytest.raises(UserError, match="unknown criterion 'l1'; there are magnitude, random"):
         find_criterion("l1")
-    with pytest.raises(UserError, match="unknown scope 'channnel'; there are global, layer"):
+    with pytest.raises(UserError, match="unknown scope 'channnel'; there are global, layer, channel"):
         split_method("magnitude@channnel")
     assert split_method("magnitude") == ("magnitude", "global")
 

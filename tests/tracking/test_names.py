@@ -59,6 +59,7 @@ def test_sparsities(sparsity, text, suffix):
         ((7, "magnitude", 0.9), "seed-07-k90"),
         ((7, "random", 0.9), "seed-07-random-k90"),
         ((123, "magnitude@layer", 0.5), "seed-123-magnitude-layer-k50"),
+        ((7, "magnitude@channel", 0.7), "seed-07-magnitude-channel-k70"),
     ],
 )
 def test_aliases(arguments, alias):
