@@ -11,9 +11,9 @@ from PIL import Image
 from prunecxr.data.images import FolderImages, UndecodableImage, decoding, scaled_16_bit
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-# Gray levels of a compressed or resized mask that are neither nearly black nor nearly white, and how many may be.
-BETWEEN = slice(64, 192)
-MOST_BETWEEN = 0.1
+# What compression or resizing leaves of black and white: many gray levels, few pixels of them in between.
+FEW_LEVELS, NEAR = 4, 16
+BETWEEN, MOST_BETWEEN = slice(64, 192), 0.1
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,11 @@ def decode_mask(path: Path) -> np.ndarray:
     levels = np.flatnonzero(counts)
     if levels[0] == 0 and len(levels) <= 2:
         return (gray > 0).astype(np.uint8)
-    between = counts[BETWEEN].sum() / gray.size
-    several = len(levels) in (3, 4) and between > 0  # what compression or resizing leaves has many levels
-    if levels[-1] < BETWEEN.stop or (len(levels) == 1 and levels[0] != 255) or several or between > MOST_BETWEEN:
+    if len(levels) <= FEW_LEVELS:
+        cut = levels[-1] >= 255 - NEAR and all(level <= NEAR or level >= 255 - NEAR for level in levels)
+    else:
+        cut = levels[-1] >= BETWEEN.stop and counts[BETWEEN].sum() <= MOST_BETWEEN * gray.size
+    if not cut:
         shown = ", ".join(map(str, levels[:4])) + (", ..." if len(levels) > 4 else "")
         raise UndecodableImage(
             f"{path}: no mask: {len(levels)} gray level{'s' * (len(levels) > 1)} ({shown}); a mask has two, 0 outside "
