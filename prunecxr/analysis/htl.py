@@ -41,7 +41,7 @@ def effect(iou: xr.DataArray, resamples: int, seed: int = 0, subjects: Sequence[
         subjects: the patient of each image, shape (n_images,); without them every image is its own.
 
     Returns:
-        One row a fraction > 0: fraction, n_seeds; for either region `drop_<region>`, the mean over seeds of
+        One row a fraction > 0: fraction, n_seeds (with both networks, the dense of which finds something); for either region `drop_<region>`, the mean over seeds of
         (dense - pruned) / dense of the mean IoU over images, and its sample SD over seeds; `difference`, foreground
         minus background, with `low` and `high` (95% interval of a bootstrap over patients, the networks held fixed).
     """
@@ -51,7 +51,7 @@ def effect(iou: xr.DataArray, resamples: int, seed: int = 0, subjects: Sequence[
     rows = []
     for fraction in (float(k) for k in iou["fraction"].to_numpy() if k > 0):
         pruned = iou.sel(fraction=fraction).to_numpy()
-        known = ~np.isnan(pruned).any(axis=(1, 2)) & ~np.isnan(dense).any(axis=(1, 2))
+        known = ~np.isnan(pruned).any(axis=(1, 2)) & (dense.mean(axis=1) > 0).all(axis=1)
         before, after = dense[known], pruned[known]
         n = int(known.sum())
         drops = relative_drop(before.mean(axis=1), after.mean(axis=1))  # (n, region)
@@ -96,17 +96,17 @@ def drops(dense: np.ndarray, pruned: np.ndarray) -> tuple[pd.DataFrame, pd.DataF
     histogram, summary = [], []
     for index, region in enumerate(REGIONS):
         per_seed = [row[~np.isnan(row)] for row in drop[..., index]]
-        shares = [np.histogram(row.clip(BINS[0], BINS[-1]), BINS)[0] / max(len(row), 1) for row in per_seed]
-        share = np.mean(shares, axis=0)
+        shares = [np.histogram(row.clip(BINS[0], BINS[-1]), BINS)[0] / len(row) for row in per_seed if len(row)]
+        share = np.mean(shares, axis=0) if shares else np.zeros(len(BINS) - 1)
         histogram.append(pd.DataFrame({"region": region, "low": BINS[:-1], "high": BINS[1:], "share": share}))
         # 1e-12: (0.5 - 0.3) / 0.5 is a hair below 0.4 in binary
         large = np.array([(row >= LARGE_DROP - 1e-12).mean() if len(row) else np.nan for row in per_seed])
         mean, sd = _mean_sd(large[~np.isnan(large)][:, None])
         summary.append(
             {
-                "region": region, "n_seeds": len(drop), "n_images": drop.shape[1],
+                "region": region, "n_seeds": sum(len(row) > 0 for row in per_seed), "n_images": drop.shape[1],
                 "undefined": float(np.isnan(drop[..., index]).sum(axis=1).mean()),
-                "median": float(np.mean([np.median(row) if len(row) else np.nan for row in per_seed])),
+                "median": float(np.mean([np.median(row) for row in per_seed if len(row)] or [np.nan])),
                 "share_large": mean[0], "sd_large": sd[0],
             }
         )  # fmt: skip

@@ -177,3 +177,18 @@ def test_the_order_of_images_does_not_matter(values):
     one = htl.effect(iou_array(values, (0.0, 0.7)), resamples=100).iloc[0, :6]
     other = htl.effect(iou_array(values[:, :, ::-1], (0.0, 0.7)), resamples=100).iloc[0, :6]
     assert np.allclose(one.to_numpy(), other.to_numpy(), equal_nan=True)
+
+
+def test_a_seed_whose_dense_network_finds_nothing_has_no_drop():
+    values = np.random.default_rng(8).random((2, 2, 5, 2))
+    values[1, 0, :, 1] = 0
+    (row,) = htl.effect(iou_array(values, (0.0, 0.7)), resamples=100).itertuples(index=False)
+    assert row.n_seeds == 1
+    assert np.isfinite(row.difference)
+    _, summary = htl.drops(values[:, 0], values[:, 1])
+    fore = summary.set_index("region").loc["foreground"]
+    assert (fore["n_seeds"], fore["undefined"]) == (1, 2.5)
+    assert np.isfinite(fore["median"])
+    histogram, nothing = htl.drops(values[1:, 0], values[1:, 1])
+    assert nothing.set_index("region").loc["foreground", ["median", "share_large"]].isna().all()
+    assert histogram.set_index("region").loc["foreground", "share"].sum() == 0
