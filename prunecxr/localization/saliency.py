@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,7 +46,7 @@ def grad_cam_heat(model: nn.Module, images: np.ndarray, compute: Compute) -> Ite
     Yields:
         shape (b, height, width), uint8, in the order of the images.
     """
-    layer = last_layer(model)
+    layer = copy.deepcopy(last_layer(model)).requires_grad_(False)  # the network keeps its gradients to itself
     hooks = _Scores(_FromShares(layer), "share", register_forward=True, register_backward=True)
     cam = GradCAMpp(hooks, "share")  # type: ignore[arg-type]  # MONAI takes a wrapped network, too
     with evaluating(model):
