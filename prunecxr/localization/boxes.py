@@ -29,10 +29,12 @@ def largest_component(mask: np.ndarray) -> tuple[int, int, int, int]:
     Args:
         mask: shape (height, width), bool.
     """
-    regions = regionprops(label(mask, connectivity=2))
-    if not regions:
+    parts = label(mask, connectivity=2)
+    sizes = np.bincount(parts.ravel())[1:]
+    if not len(sizes):
         return 0, 0, 0, 0
-    return max(regions, key=lambda region: region.area).bbox  # max keeps the first of equals
+    (region,) = regionprops((parts == sizes.argmax() + 1).astype(np.uint8))
+    return region.bbox
 
 
 def boxes_from_heat(heat: np.ndarray, threshold: int = THRESHOLD) -> np.ndarray:
