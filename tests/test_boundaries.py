@@ -21,7 +21,7 @@ def loaded_by(module: str) -> set[str]:
 
 NO_TORCH = [
     "config", "identity", "data.labels", "data.datasets", "data.cache", "data.phantom", "data.predictions",
-    "data.imported", "evaluation.metrics",
+    "data.imported", "evaluation.metrics", "localization.scores", "localization.mining", "localization.boxes",
 ]  # fmt: skip
 
 
