@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from prunecxr.errors import UserError
 from prunecxr.tracking import names
@@ -60,6 +61,11 @@ def batched(entries: list[Any], size: int) -> Iterator[list[Any]]:
         yield entries[start : start + size]
 
 
+def _metrics(points: Iterable[tuple[int, Mapping[str, float]]]) -> list[Metric]:
+    now = int(time.time() * 1000)
+    return [Metric(n, float(v), now, step) for step, values in points for n, v in values.items() if not np.isnan(v)]
+
+
 def _quoted(value: str) -> str:
     """MLflow's filters have no escape for quotes; no name of this tool holds one."""
     if "'" in value:
@@ -75,6 +81,7 @@ class TrackedRun:
     id: str
     tags: dict[str, str] = field(default_factory=dict)
     finished: bool = False
+    artifact_uri: str = ""
 
     def log(
         self,
@@ -84,8 +91,7 @@ class TrackedRun:
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Log everything in as few calls as MLflow's limits admit; undefined (NaN) metrics are left out."""
-        now = int(time.time() * 1000)
-        values = [Metric(n, float(v), now, step) for n, v in (metrics or {}).items() if not np.isnan(v)]
+        values = _metrics([(step, metrics or {})])
         texts = [Param(n, v[:6000]) for n, v in (params or {}).items()]
         labels = [RunTag(n, v) for n, v in (tags or {}).items()]
         self.tags.update(tags or {})
@@ -94,6 +100,11 @@ class TrackedRun:
             metric_part, param_part, tag_part = ([*(entries or ())] for entries in part)
             self.store.client.log_batch(self.id, metrics=metric_part, params=param_part, tags=tag_part)
 
+    def log_points(self, points: Iterable[tuple[int, Mapping[str, float]]]) -> None:
+        """Log metrics of many steps in as few calls as MLflow's limits admit; undefined (NaN) ones are left out."""
+        for part in batched(_metrics(points), MAX_METRICS):
+            self.store.client.log_batch(self.id, metrics=part)
+
     def log_new_params(self, params: Mapping[str, str]) -> None:
         """Log those params that the run does not have yet: MLflow's are immutable, and continued work may differ."""
         there = self.store.client.get_run(self.id).data.params
@@ -101,7 +112,8 @@ class TrackedRun:
 
     def log_files(self, folder: Path) -> None:
         """Log everything that lies in a folder, with its sub-folders."""
-        self.store.client.log_artifacts(self.id, str(folder))
+        # MLflow's client would look the run up again, for nothing but this address.
+        get_artifact_repository(self.artifact_uri, tracking_uri=self.store.uri).log_artifacts(str(folder))
 
     @contextmanager
     def files(self) -> Iterator[Path]:
@@ -145,7 +157,8 @@ def ending(run: TrackedRun) -> Iterator[TrackedRun]:
 
 def wrap(store: Store, run: Run) -> TrackedRun:
     """A run of MLflow's as a TrackedRun."""
-    return TrackedRun(store, run.info.run_id, dict(run.data.tags), run.info.status == "FINISHED")
+    info = run.info
+    return TrackedRun(store, info.run_id, dict(run.data.tags), info.status == "FINISHED", info.artifact_uri)
 
 
 def get(store: Store, run_id: str) -> TrackedRun | None:
@@ -185,14 +198,18 @@ def find_or_create(
     found = find(store, kind, identity)
     if found is not None:
         return found
-    labels = {names.KIND: kind, **identity, **(tags or {})}
-    if parent:
-        labels[names.PARENT] = parent
+    labels = {**identity, **(tags or {})}
     own = store.unclaimed_invocation() if adopt else None
-    if own is not None:
-        run = wrap(store, own)
-        run.log(tags={names.RUN_NAME: name, **labels})
-        return run
+    if own is None:
+        return create(store, kind, labels, name=name, parent=parent)
+    run = wrap(store, own)
+    run.log(tags={names.RUN_NAME: name, **_labels(kind, labels, parent)})
+    return run
+
+
+def create(store: Store, kind: str, tags: Mapping[str, str], *, name: str, parent: str | None = None) -> TrackedRun:
+    """A new run of that kind, of which the caller knows that it is not there yet."""
+    labels = _labels(kind, tags, parent)
     return wrap(store, store.client.create_run(store.experiment_id, tags=labels, run_name=name))
 
 
@@ -204,6 +221,10 @@ def claim_invocation(store: Store, kind: str, study: str, parent: str | None, fo
         parent: the study's run.
         found: id of the run that holds what was asked for.
     """
+def _labels(kind: str, tags: Mapping[str, str], parent: str | None) -> dict[str, str]:
+    return {names.KIND: kind, **tags, **({names.PARENT: parent} if parent else {})}
+
+
     own = store.unclaimed_invocation()
     if own is None:
         return
