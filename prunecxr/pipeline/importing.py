@@ -31,7 +31,7 @@ from prunecxr.evaluation.metrics import class_scores, mean_scores
 from prunecxr.pipeline.population import working_on
 from prunecxr.pipeline.study import mlflow_run, open_study
 from prunecxr.progress import progress
-from prunecxr.tracking import names, runs
+from prunecxr.tracking import names, runs, variants
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 
@@ -62,15 +62,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Variant:
-    """One file, read and scored, and the folder with its artifacts.
+    """What one file came to: the metrics of its variant, and the folder with its artifacts."""
 
-    Attributes:
-        ap: metric name -> AP of each class.
-        metrics: every metric of the variant.
-    """
-
-    file: PredictionFile
-    ap: dict[str, float]
     metrics: dict[str, float]
     folder: Path
 
@@ -170,7 +163,7 @@ def _ahead(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tu
 def _import_all(study: TrackedRun, config: Config, source: Source) -> int:
     """Log every variant that is not there yet; how many that were."""
     files = source.files.files
-    there = _variants_there(study.store, config.study)
+    there = variants.find_variants(study.store, config.study)
     with TemporaryDirectory(prefix="prunecxr-") as folder:
         split, scratch = Path(folder) / "split", Path(folder) / "variants"
         _write_test_split(split, source)
@@ -180,16 +173,13 @@ def _import_all(study: TrackedRun, config: Config, source: Source) -> int:
         todo = [file for file in files if not ((run := known[file.path]) and run.finished)]
         with progress(len(files), "importing", "variant", len(files) - len(todo)) as bar:
             for file, variant in _ahead(lambda file: _score(config, source, file, scratch), todo):
-                _log_variant(seed_runs[file.seed], config, known[file.path], variant, tags[file.path])
+                seed_run, metrics = seed_runs[file.seed], variant.metrics
+                variants.log_variant(seed_run, known[file.path], tags[file.path], metrics, variant.folder)
+                shutil.rmtree(variant.folder)
                 bar.update(1)
     return len(todo)
-
-
-def _variants_there(store: Store, study: str) -> dict[tuple[str, str], TrackedRun]:
-    """The variants of a study by key and parent: a finished one rather than an unfinished, the newest of several."""
-    found = runs.search(store, {names.KIND: "variant", names.STUDY: study})
-    tracked = sorted((runs.wrap(store, run) for run in reversed(found)), key=lambda run: run.finished)
-    return {(run.tags[names.KEY], run.tags[names.PARENT]): run for run in tracked}
+        for seed_run in seed_runs.values():
+            variants.log_curves(seed_run, config.compression.method)
 
 
 def _write_test_split(folder: Path, source: Source) -> None:
@@ -274,24 +264,4 @@ def _score(config: Config, source: Source, file: PredictionFile, scratch: Path) 
     (folder / names.VARIANT_RECIPE).write_text(json.dumps(origin, indent=1), encoding="utf-8")
     stated = {names.REALISED_SPARSITY: file.sparsity}
     everything = {name: value for values in metrics.values() for name, value in values.items()} | means | stated
-    return Variant(file, metrics["ap"], everything, folder)
-
-
-def _log_variant(
-    seed_run: TrackedRun, config: Config, unfinished: TrackedRun | None, variant: Variant, tags: dict[str, str]
-) -> None:
-    """Log a variant as a child of its seed run, and its points of the seed run's curves."""
-    file, method, store = variant.file, config.compression.method, seed_run.store
-    run = unfinished
-    if run is None:
-        name = names.variant_run_name(file.seed, method, file.sparsity)
-        labels = {names.KIND: "variant", names.STUDY: config.study, names.PARENT: seed_run.id, **tags}
-        run = runs.wrap(store, store.client.create_run(store.experiment_id, tags=labels, run_name=name))
-    run.log_files(variant.folder)
-    shutil.rmtree(variant.folder)
-    params = {"cfg/seed": str(file.seed), "cfg/method": method, "cfg/sparsity": f"{file.sparsity:g}"}
-    run.log(metrics=variant.metrics, params=params)
-    prefix = names.curve_prefix(method)
-    curve = {**variant.ap, "mean_ap": variant.metrics["mean_ap"]}
-    seed_run.log(metrics={f"{prefix}{name}": value for name, value in curve.items()}, step=round(100 * file.sparsity))
-    run.finish()
+    return Variant(everything, folder)
