@@ -177,9 +177,9 @@ def _import_all(study: TrackedRun, config: Config, source: Source) -> int:
                 variants.log_variant(seed_run, known[file.path], tags[file.path], metrics, variant.folder)
                 shutil.rmtree(variant.folder)
                 bar.update(1)
-    return len(todo)
         for seed_run in seed_runs.values():
             variants.log_curves(seed_run, config.compression.method)
+    return len(todo)
 
 
 def _write_test_split(folder: Path, source: Source) -> None:

@@ -213,6 +213,10 @@ def create(store: Store, kind: str, tags: Mapping[str, str], *, name: str, paren
     return wrap(store, store.client.create_run(store.experiment_id, tags=labels, run_name=name))
 
 
+def _labels(kind: str, tags: Mapping[str, str], parent: str | None) -> dict[str, str]:
+    return {names.KIND: kind, **tags, **({names.PARENT: parent} if parent else {})}
+
+
 def claim_invocation(store: Store, kind: str, study: str, parent: str | None, found: str | None) -> None:
     """Let the run that `mlflow run` made say what became of it, where no new work took its place.
 
@@ -221,10 +225,6 @@ def claim_invocation(store: Store, kind: str, study: str, parent: str | None, fo
         parent: the study's run.
         found: id of the run that holds what was asked for.
     """
-def _labels(kind: str, tags: Mapping[str, str], parent: str | None) -> dict[str, str]:
-    return {names.KIND: kind, **tags, **({names.PARENT: parent} if parent else {})}
-
-
     own = store.unclaimed_invocation()
     if own is None:
         return
