@@ -114,14 +114,20 @@ class FolderIndex:
             tuple(map(str, table.ids)), self.root, self.find([str(name) for name in names], table.source)
         )
 
-    def find(self, names: Sequence[str], source: str, noun: str = "images", column: str = "path") -> tuple[str, ...]:
+    def find(
+        self,
+        names: Sequence[str],
+        source: str,
+        noun: str = "images",
+        otherwise: str = "add a column 'path' to the table",
+    ) -> tuple[str, ...]:
         """The file of every name, as `locate` finds it.
 
         Args:
             names: ids or paths.
             source: the table that they come from, for messages; or empty.
             noun: what the files are, for messages.
-            column: which column of the table would tell the files apart, for messages.
+            otherwise: what else would tell files of one name apart, for messages.
 
         Raises:
             UserError: a file is missing, or could be one of several.
@@ -138,8 +144,7 @@ class FolderIndex:
         if unclear:
             raise UserError(
                 f"{where}{len(unclear)} of {len(names)} {noun} could be one of several files below {self.root}: "
-                f"{some(unclear)}; give a folder that holds one of them as images, or add a column '{column}' to the "
-                "table"
+                f"{some(unclear)}; give a folder that holds one of them as images, or {otherwise}"
             )
         return tuple(paths[0] for paths in found)
 

@@ -204,13 +204,13 @@ def check_splits(tables: Mapping[str, LabelTable]) -> None:
         shared = sorted(set(tables[a].ids) & set(tables[b].ids))
         if shared:
             raise UserError(
-                f"{_count(len(shared), 'image')} in both the {a} and the {b} table: {some(shared)}; "
+                f"{count_is(len(shared), 'image')} in both the {a} and the {b} table: {some(shared)}; "
                 "every image belongs to one split"
             )
         patients = sorted(name for key, name in subjects[a].items() if key in subjects[b])
         if patients:
             raise UserError(
-                f"{_count(len(patients), 'patient')} in both the {a} and the {b} table: {some(patients)}; split by "
+                f"{count_is(len(patients), 'patient')} in both the {a} and the {b} table: {some(patients)}; split by "
                 "patient, or the test scores are too good"
             )
 
@@ -465,7 +465,7 @@ def leads_out(file: str) -> str | None:
 def _class_columns(raw: RawTable, taken: set[str], warnings: list[str]) -> tuple[str, ...]:
     nameless = raw.header.count("")
     if nameless:
-        warnings.append(f"{raw.path.name}: {_count(nameless, 'column')} without a name, and ignored")
+        warnings.append(f"{raw.path.name}: {count_is(nameless, 'column')} without a name, and ignored")
     rest = [name for name in raw.header if name and name not in taken]
     metadata = [name for name in rest if plain(name) in METADATA_COLUMNS or name in BROKEN_METADATA]
     for name in metadata:
@@ -541,5 +541,6 @@ def _quoted(names: Sequence[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
-def _count(number: int, thing: str) -> str:
+def count_is(number: int, thing: str) -> str:
+    """`1 image is`, `2 images are`."""
     return f"{number} {thing} is" if number == 1 else f"{number} {thing}s are"

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import replace
 from pathlib import Path
 
-from prunecxr.data.labels import some
+from prunecxr.data.labels import count_is, some
 from prunecxr.errors import UserError
 from prunecxr.localization.isic import open_test, open_unlabelled
 from prunecxr.localization.lesions import SPLITS, LesionDataset, LesionOptions, take, without
@@ -24,6 +24,8 @@ def completed(dataset: LesionDataset, options: LesionOptions) -> LesionDataset:
     if options.evaluate_on is not None:
         dataset = _evaluated_on(dataset, options.evaluate_on)
     if options.unlabelled is not None:
+        if dataset.unlabelled is not None and options.table is not None:
+            raise UserError(f"unlabelled: {options.table} has unlabelled images already; give them in one place")
         dataset = _with_unlabelled(dataset, options.unlabelled)
     if options.unlabelled_fraction:
         dataset = _put_aside(dataset, options.unlabelled_fraction, options.split_seed)
@@ -36,7 +38,7 @@ def _evaluated_on(dataset: LesionDataset, root: Path) -> LesionDataset:
     test, warnings = open_test(root)
     train, val = without(dataset.train, test.ids), without(dataset.val, test.ids)
     gone = len(dataset.train) + len(dataset.val) - len(train) - len(val)
-    more = [f"{gone} images are test images of {root} too, and left out of training and validation"] if gone else []
+    more = [f"{count_is(gone, 'image')} in the test split of {root} too, and left out"] if gone else []
     more += [f"{len(dataset.test)} test images of the data set itself are not used"] if len(dataset.test) else []
     return replace(dataset, train=train, val=val, test=test, warnings=(*dataset.warnings, *warnings, *more))
 
@@ -68,6 +70,6 @@ def _check_subjects(dataset: LesionDataset) -> None:
         shared = sorted(subjects[a] & subjects[b])
         if shared:
             raise UserError(
-                f"{len(shared)} {'patient is' if len(shared) == 1 else 'patients are'} in both the {a} and the {b} "
-                f"split: {some(shared)}; split by patient, or the test scores are too good"
+                f"{count_is(len(shared), 'patient')} in both the {a} and the {b} split: {some(shared)}; split by "
+                "patient, or the test scores are too good"
             )

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from prunecxr.data.images import FolderIndex
-from prunecxr.data.labels import plain, some, splits_named
+from prunecxr.data.labels import count_is, plain, some, splits_named
 from prunecxr.errors import UserError
 from prunecxr.localization.files import SUFFIXES, LesionImages, LesionMasks
 from prunecxr.localization.lesions import SPLITS, LesionDataset, LesionOptions, LesionSplit
@@ -115,18 +115,18 @@ class IsicFolder:
                     )
         rows = set().union(*self.records.values.values()) - self.images.keys()
         if rows:
-            warnings.append(f"{len(rows)} rows of the tables have no image below {self.root}: {some(sorted(rows))}")
+            warnings.append(f"{count_is(len(rows), 'row')} without an image below {self.root}: {some(sorted(rows))}")
         masks = self.masks.keys() - self.images.keys()
         if masks:
-            warnings.append(f"{len(masks)} masks have no image below {self.root}: {some(sorted(masks))}")
+            warnings.append(f"{count_is(len(masks), 'mask')} without an image below {self.root}: {some(sorted(masks))}")
         return warnings + self.records.warnings
 
     def _one_each(self, files: Mapping[str, list[str]], noun: str) -> dict[str, str]:
         double = [f"{' and '.join(paths[:3])}" for paths in files.values() if paths[1:]]
         if double:
             raise UserError(
-                f"{len(double)} {noun}{'s are' if len(double) > 1 else ' is'} there more than once below {self.root}: "
-                f"{some(double)}; images names a folder that holds one of them"
+                f"{count_is(len(double), noun)} there more than once below {self.root}: {some(double)}; images "
+                "names a folder that holds one of them"
             )
         return {key: paths[0] for key, paths in sorted(files.items())}
 
@@ -193,8 +193,8 @@ def _splits(folder: IsicFolder, options: LesionOptions) -> tuple[dict[str, list[
     elif None in by_split:
         outside = some([folder.images[key] for key in by_split[None]])
         raise UserError(
-            f"{len(by_split[None])} images below {folder.root} are in no folder named after a split, but others are: "
-            f"{outside}; images names the folder that holds the splits alone"
+            f"{count_is(len(by_split[None]), 'image')} in no folder named after a split, while others are, below "
+            f"{folder.root}: {outside}; images names the folder that holds the splits alone"
         )
     else:
         found = {name: by_split[name] for name in SPLITS if name in by_split}

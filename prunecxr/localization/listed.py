@@ -17,6 +17,7 @@ from prunecxr.localization.splitting import draw_splits, drawn_warning, missing_
 IMAGE_COLUMNS = ("image", "imagepath", "imagefile", "imagename", "img", *PATH_COLUMNS, "filename", "file")
 MASK_COLUMNS = ("mask", "maskpath", "maskfile", "segmentation", "segmentationpath", "segmentationfile", "groundtruth")
 SPLIT_COLUMNS = ("split", "set", "subset", "partition")
+WHOLE_PATH = "write the path below it in a column '{}'"
 UNLABELLED = ("unlabelled", "unlabeled")
 
 
@@ -32,7 +33,7 @@ def open_listed(options: LesionOptions) -> LesionDataset:
     id_name, ids, image_files, mask_files = _names(raw)
     root = raw.path.parent if options.images is None else options.images.expanduser()
     index = FolderIndex(root)
-    images = index.find(image_files, str(raw.path), column="image")
+    images = index.find(image_files, str(raw.path), otherwise=WHOLE_PATH.format("image"))
     _check_one_row_a_file(raw, images, "image")
     records = Records()
     keys = [image_key(value) for value in ids]
@@ -95,7 +96,7 @@ def _masks(raw: RawTable, index: FolderIndex, files: list[str] | None, labelled:
                 f"{raw.path}, row {raw.lines[row]}: no mask; images without masks are marked 'unlabelled' in a column "
                 "'split'"
             )
-    found = index.find([files[row] for row in labelled], str(raw.path), "masks", "mask")
+    found = index.find([files[row] for row in labelled], str(raw.path), "masks", WHOLE_PATH.format("mask"))
     masks = dict(zip(labelled, found, strict=True))
     _check_one_row_a_file(raw, masks, "mask")
     return masks

@@ -102,8 +102,10 @@ def draw_pigment(traits: Traits, size: int, c: Choices, rng: np.random.Generator
     if traits.subgroup == "rare texture":
         return np.sign(fine) * np.float32(c.between(0.14, 0.22))
     coarse = smooth_field(rng.normal(0, 1, (8, 8)), size)
-    amount = c.between(0.45, 0.95)
-    if traits.subgroup == "low contrast":
+    amount = c.between(0.4, 0.95)
+    if traits.subgroup == "small":
+        amount = c.between(0.3, 0.5)  # hardly darker than a freckle
+    elif traits.subgroup == "low contrast":
         amount = c.between(0.12, 0.18)
     elif traits.subgroup == "rare group":
         amount = -c.between(0.2, 0.32)

@@ -54,7 +54,7 @@ class Records:
         if id_name is None:
             raise UserError(f"{path}: no column is known to hold the image id (columns: {', '.join(raw.header)})")
         ids = raw.column(id_name)
-        check_ids(raw, id_name, ids)
+        check_ids(raw, id_name, [image_key(value) for value in ids])
         self.add_columns(raw, [image_key(value) for value in ids], id_name)
 
     def add_columns(self, raw: RawTable, keys: Sequence[str], id_name: str) -> None:
@@ -103,7 +103,8 @@ class Records:
                 f"{place}: {name} of '{key}' is '{value}', but '{known}' in {self.places[name][key]}; remove one "
                 "of the two tables, or correct it"
             )
-        self.values[name][key], self.places[name][key] = value, place
+        self.values[name].setdefault(key, value)
+        self.places[name].setdefault(key, place)
 
     def _sexes(self, raw: RawTable, name: str) -> list[str]:
         sexes, others = [], []
