@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prunecxr.config import TrainingOptions
@@ -65,3 +65,19 @@ def imported_population_key(test: str, train: str, dataset: str, architecture: s
 def imported_variant_key(population: str, seed: int, method: str, sparsity: float, content: str) -> str:
     """One imported file of predictions; `content` is the digest of its numbers."""
     return digest({"variant": variant_key(population, seed, method, sparsity), "content": content})
+
+
+def audited_training_key(architecture: str, classes: Sequence[str], train: str, images: str) -> str:
+    """What all networks share that were trained elsewhere and are taken for one population.
+
+    Args:
+        classes: in the order of the networks' outputs.
+        train: digest of what is known of the training images.
+        images: how test images are brought to the size of the network's input.
+    """
+    return digest({"version": VERSION, "audited": [architecture, *classes], "train": train, "images": images})
+
+
+def audited_seed_key(training: str, seed: int, weights: str) -> str:
+    """One network that was trained elsewhere; `weights` is the digest of its tensors."""
+    return digest({"seed": seed_key(training, seed), "weights": weights})

@@ -94,6 +94,25 @@ def test_imported_work_keeps_its_keys():
     assert identity.imported_variant_key("p", 7, "magnitude", 0.9, "x") == "3f4ac498d7a0fd19"
 
 
+def test_audited_work_keeps_its_keys():
+    training = identity.audited_training_key("resnet50", ("A", "B"), "t", "224 bilinear")
+    assert training == "8a2af30bf627d747"
+    assert identity.audited_seed_key(training, 7, "w") == "c477efe6f58647a3"
+
+
+def test_audited_networks_differ_by_content_and_circumstances():
+    base = ("resnet50", ("A", "B"), "t", "224 bilinear")
+    changes = [
+        ("resnet18", *base[1:]),
+        (base[0], ("B", "A"), *base[2:]),
+        (*base[:2], "u", base[3]),
+        (*base[:3], "32 box"),
+    ]
+    keys = [identity.audited_training_key(*parts) for parts in (base, *changes)]
+    seeds = [identity.audited_seed_key(key, seed, weights) for key in keys for seed in (0, 1) for weights in "vw"]
+    assert len(set(seeds)) == 20
+
+
 def test_imported_variants_differ_by_content_and_place():
     base = ("p", 7, "magnitude", 0.9, "x")
     changes = [("q", *base[1:]), ("p", 8, *base[2:]), (*base[:2], "random", *base[3:]), (*base[:3], 0.5, "x")]

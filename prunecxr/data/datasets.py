@@ -108,7 +108,7 @@ def open_tables(options: DataOptions) -> Dataset:
     )
     index = FolderIndex(options.images.expanduser())
     images = {split: index.locate(table) for split, table in tables.items()}
-    _check_one_row_a_file(images)
+    check_one_row_a_file(images)
     return _dataset(options, tables, images)
 
 
@@ -150,7 +150,7 @@ def _letters(label: str) -> str:
     return "".join(filter(str.isalpha, label.lower()))
 
 
-def _check_one_row_a_file(images: Mapping[str, FolderImages]) -> None:
+def check_one_row_a_file(images: Mapping[str, FolderImages]) -> None:
     """Two ids (`a` and `a.png`, say) must not mean the same file: within a split or, worse, across two."""
     row_of: dict[str, str] = {}
     for split, source in images.items():

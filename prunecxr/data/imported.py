@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -34,10 +35,13 @@ class ImportedLabels:
     warnings: tuple[str, ...]
 
 
-def read_imported_labels(test: Path, train: Path | None, options: DataOptions) -> ImportedLabels:
+def read_imported_labels(
+    test: Path, train: Path | None, options: DataOptions, *, first: Literal["train", "test"] = "train"
+) -> ImportedLabels:
     """Read the test table, and a training table or class counts if there are any.
 
     Args:
+        first: the table whose columns give the order of the classes, if there are two.
         train: a label table, or a CSV file with columns `class` and `train_count` (or `count`, `train`).
         options: of which the names of columns, `label_map` and `dataset_name` count.
     Raises:
@@ -49,7 +53,9 @@ def read_imported_labels(test: Path, train: Path | None, options: DataOptions) -
             raise UserError(f"option {option}: {path} is {kind}")
     known = read_csv(train) if train is not None else None
     counted = known is not None and any(name in known.header for name in COUNT_COLUMNS) and "class" in known.header
-    files = {"train": train, "test": test} if train is not None and not counted else {"test": test}
+    files = {"test": test}
+    if train is not None and not counted:
+        files = {"train": train, "test": test} if first == "train" else {"test": test, "train": train}
     tables = read_splits(
         files,
         id_column=options.id_column,
@@ -57,7 +63,7 @@ def read_imported_labels(test: Path, train: Path | None, options: DataOptions) -
         ignore_columns=options.ignore_columns,
         label_map=options.label_map,
     )
-    counts = _counts(tables, known if counted else None)
+    counts = class_counts(tables, known if counted else None)
     warnings = [warning for table in tables.values() for warning in table.warnings] + class_warnings(tables)
     if options.dataset_name in COUNTS:
         warnings += differences(options.dataset_name, tables)
@@ -66,7 +72,8 @@ def read_imported_labels(test: Path, train: Path | None, options: DataOptions) -
     return ImportedLabels(tables["test"], counts, tuple(dict.fromkeys(warnings)))
 
 
-def _counts(tables: Mapping[str, LabelTable], counted: RawTable | None) -> pd.DataFrame:
+def class_counts(tables: Mapping[str, LabelTable], counted: RawTable | None = None) -> pd.DataFrame:
+    """Columns as in `ImportedLabels.counts`, from the tables, or from a table of counts."""
     test = tables["test"]
     table = pd.DataFrame({"class": list(test.classes), "test_count": test.labels.sum(axis=0, dtype=int)})
     table["n_test"] = len(test)
