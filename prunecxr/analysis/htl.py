@@ -41,9 +41,10 @@ def effect(iou: xr.DataArray, resamples: int, seed: int = 0, subjects: Sequence[
         subjects: the patient of each image, shape (n_images,); without them every image is its own.
 
     Returns:
-        One row a fraction > 0: fraction, n_seeds (with both networks, the dense of which finds something); for either region `drop_<region>`, the mean over seeds of
-        (dense - pruned) / dense of the mean IoU over images, and its sample SD over seeds; `difference`, foreground
-        minus background, with `low` and `high` (95% interval of a bootstrap over patients, the networks held fixed).
+        One row a fraction > 0: fraction, n_seeds (with both networks, the dense of which finds something); for either
+        region `drop_<region>`, the mean over seeds of (dense - pruned) / dense of the mean IoU over images, and its
+        sample SD over seeds; `difference`, foreground minus background, with `low` and `high` (95% interval of a
+        bootstrap over patients, the networks held fixed).
     """
     iou = iou.transpose("seed", "fraction", "image", "region").sel(region=list(REGIONS))
     dense = iou.sel(fraction=0.0).to_numpy()
