@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
@@ -11,21 +14,39 @@ from prunecxr.hardware import Compute, autocast
 
 
 @torch.inference_mode()
-def predict_logits(model: nn.Module, pixels: np.ndarray, compute: Compute) -> torch.Tensor:
+def predict_logits(
+    model: nn.Module,
+    pixels: np.ndarray,
+    compute: Compute,
+    forward: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    advance: Callable[[int], Any] | None = None,
+) -> torch.Tensor:
     """Logits of every image, in eval mode and without augmentation; the model's mode is restored.
 
     Args:
         model: network with n_classes outputs, on the device of `compute`.
         pixels: shape (n, height, width), uint8.
+        forward: another form of the network (see engines.py); it is given batches of one shape alone.
+        advance: called with the number of images after each batch.
     Returns:
         shape (n, n_classes), float32, on the CPU.
     """
     training = model.training
     model.eval()
-    logits = []
+    logits: list[torch.Tensor] = []
+    whole = torch.empty(0)
     with autocast(compute.device, compute.precision):
         for inputs in evaluation_batches(pixels, compute.eval_batch_size, compute.device, compute.channels_last):
-            logits.append(model(inputs).float())
+            n = len(inputs)
+            if forward is None:
+                logits.append(model(inputs).float())
+            else:
+                if n < len(whole):  # the last batch is filled up
+                    inputs = torch.cat([inputs, whole[n:]])
+                logits.append(forward(inputs)[:n].float())
+                whole = inputs
+            if advance:
+                advance(n)
     model.train(training)
     return torch.cat(logits).cpu()
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import torch
 from filelock import FileLock
 from torch import nn
@@ -18,13 +22,14 @@ from prunecxr import __version__, identity
 from prunecxr.compression.criteria import find_criterion
 from prunecxr.compression.magnitudes import magnitude_histogram, share_below
 from prunecxr.compression.masks import apply_masks, nonzero_weights, split_method
-from prunecxr.config import Config, flatten, to_recipe
+from prunecxr.config import Config, Executed, flatten, to_recipe
 from prunecxr.errors import UserError
+from prunecxr.evaluation.engines import Evaluator
 from prunecxr.evaluation.metrics import class_scores, mean_scores
-from prunecxr.evaluation.predict import predict_logits, probabilities
+from prunecxr.evaluation.predict import probabilities
 from prunecxr.hardware import Compute, resolve_device, resolve_precision
 from prunecxr.models import build_architecture, build_model, check_architecture, prunable_weights, weights_identity
-from prunecxr.pipeline.material import SPLITS, Material
+from prunecxr.pipeline.material import Evaluable, Material
 from prunecxr.pipeline.registration import (
     link_of,
     masks_of,
@@ -34,7 +39,7 @@ from prunecxr.pipeline.registration import (
     register_variant,
 )
 from prunecxr.progress import progress
-from prunecxr.tracking import names, registry, runs
+from prunecxr.tracking import names, registry, runs, variants
 from prunecxr.tracking.registry import Settings
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
@@ -92,7 +97,7 @@ def fingerprint_param(split: str) -> str:
     return f"fingerprint/{split}"
 
 
-def compute_of(config: Config) -> Compute:
+def compute_of(config: Executed) -> Compute:
     """Device and precision, asked of the hardware where the options say `auto`."""
     chosen = config.execution
     device = resolve_device(chosen.device)
@@ -113,7 +118,7 @@ def population_key(config: Config, material: Material, compute: Compute) -> str:
 
 
 @contextmanager
-def working_on(config: Config, key: str) -> Iterator[None]:
+def working_on(config: Executed, key: str) -> Iterator[None]:
     """One process of this machine at a time works on one key; the others wait, then find the work done."""
     folder = config.execution.workdir / "locks"
     folder.mkdir(parents=True, exist_ok=True)
@@ -162,18 +167,18 @@ def train_seed(
             return run, False
         with runs.ending(run):
             run.resume()
-            _log_circumstances(run, config, material, compute, seed)
+            log_circumstances(run, config, material, compute, seed)
             model = build_model(architecture, len(material.dataset.classes), config.training.weights, seed)
             model = place(model, compute)
             history = fit(
                 model,
-                _images(material, "train"),
-                _images(material, "val"),
+                images_of(material, "train"),
+                images_of(material, "val"),
                 config.training,
                 compute,
                 seed=seed,
                 checkpoint=checkpoint,
-                on_epoch=_epoch_logger(run),
+                on_epoch=epoch_logger(run),
                 desc=f"seed {seed}: training",
             )
             best = max(history, key=lambda epoch: monitored(epoch, config.training.monitor))
@@ -185,35 +190,53 @@ def train_seed(
     return run, True
 
 
-def sweep_seed(store: Store, config: Config, material: Material, seed_run: TrackedRun) -> Sweep:
+def sweep_seed(store: Store, config: Config, material: Evaluable, seed_run: TrackedRun) -> Sweep:
     """Prune the network of a seed run to every sparsity asked for, evaluate and log what is not there yet."""
     compute = compute_of(config)
     wanted = config.compression.sparsities
     registered = {k for k in config.compression.register_sparsities if k in wanted and k > 0}
     with working_on(config, f"{seed_run.tags[names.KEY]}-sweep"):
         tags = {k: _variant_tags(config, material, compute, seed_run, k) for k in wanted}
-        there = _finished_variants(store, config.study, seed_run)
-        done = {k: there[tags[k][names.KEY]] for k in wanted if tags[k][names.KEY] in there}
+        found = variants.find_variants(store, config.study, seed_run.id)
+        there = {k: found.get((tags[k][names.KEY], seed_run.id)) for k in wanted}
+        done = {k: run for k, run in there.items() if run and run.finished}
         models = {k: link for k in registered & set(done) if (link := link_of(done[k]))}
         todo = [k for k in wanted if k not in done or k in registered - set(models)]
         if not todo:
+            variants.log_curves(seed_run, config.compression.method)
             return Sweep(0, len(done), models)
         _log_test_split(seed_run, material)
         model = place(registry.load_network(seed_run.tags[names.MODEL]), compute)
         settings = registry.load_settings(store, seed_run.tags[names.MODEL])
         _check_fit(settings, config, material)
         masks_at = masks_of(model, config.compression.method, int(seed_run.tags[names.SEED]))
-        with progress(len(todo), f"{seed_run.tags[names.RUN_NAME]}: pruning", "variant") as bar:
+        weights, images = prunable_weights(model), images_of(material, "test")
+        evaluator = Evaluator(model, compute, config.execution.engine)
+        desc = f"{seed_run.tags[names.RUN_NAME]}: pruning"
+        # Scores of a variant are computed and logged beside the forward passes of the next.
+        with progress(len(todo) * len(images.pixels), desc, "img") as bar, ThreadPoolExecutor(max_workers=1) as beside:
+            pending: list[Future[TrackedRun]] = []
             for k in todo:  # rising: masks are nested, so the network is pruned further and further
-                apply_masks(prunable_weights(model), masks_at(k))
-                run = done.get(k) or _evaluate(seed_run, config, material, compute, model, k, tags[k])
+                bar.set_postfix_str(f"sparsity {k:g}")
+                apply_masks(weights, masks_at(k))
+                if k in done:
+                    bar.update(len(images.pixels))
+                else:
+                    predicted = _predict(evaluator, images, k, bar.update)
+                    for logged in pending:
+                        logged.result()  # an error ends the sweep here
+                    args = (seed_run, material, predicted, _sizes(weights), tags[k], there[k])
+                    pending = [beside.submit(_log_variant, *args)]
                 if k in registered:
+                    run = done[k] if k in done else pending[-1].result()
                     models[k] = register_variant(run, model, settings)
-                bar.update(1)
+            for logged in pending:
+                logged.result()
+        variants.log_curves(seed_run, config.compression.method)
     return Sweep(len([k for k in todo if k not in done]), len(done), models)
 
 
-def _check_fit(settings: Settings, config: Config, material: Material) -> None:
+def _check_fit(settings: Settings, config: Config, material: Evaluable) -> None:
     """Raise a UserError if the test images are not what the network was trained on."""
     if settings.classes != material.dataset.classes:
         differing = sorted(set(settings.classes) ^ set(material.dataset.classes))
@@ -225,7 +248,7 @@ def _check_fit(settings: Settings, config: Config, material: Material) -> None:
 
 
 def _variant_tags(
-    config: Config, material: Material, compute: Compute, seed_run: TrackedRun, sparsity: float
+    config: Config, material: Evaluable, compute: Compute, seed_run: TrackedRun, sparsity: float
 ) -> dict[str, str]:
     test = material.fingerprints["test"]
     population = identity.population_key(seed_run.tags[names.TRAINING], test, compute.precision)
@@ -242,67 +265,53 @@ def _variant_tags(
     }
 
 
-def _finished_variants(store: Store, study: str, seed_run: TrackedRun) -> dict[str, TrackedRun]:
-    """The finished variants of a seed by key."""
-    tags = {names.KIND: "variant", names.STUDY: study, names.PARENT: seed_run.id}
-    found = [runs.wrap(store, run) for run in runs.search(store, tags, finished=True)]
-    return {run.tags[names.KEY]: run for run in found}
-
-
-def _evaluate(
-    seed_run: TrackedRun,
-    config: Config,
-    material: Material,
-    compute: Compute,
-    model: nn.Module,
-    sparsity: float,
-    tags: dict[str, str],
-) -> TrackedRun:
-    """Evaluate a pruned network on the test split and log it as a child of its seed run."""
-    store, classes = seed_run.store, material.dataset.classes
-    seed, method = int(tags[names.SEED]), tags[names.METHOD]
-    images = _images(material, "test")
-    logits = predict_logits(model, images.pixels, compute)
+def _predict(evaluator: Evaluator, images: Images, sparsity: float, advance: Callable[[int], Any]) -> np.ndarray:
+    """Probabilities of the test images, shape (n, n_classes), float32."""
+    logits = evaluator.logits(images.pixels, advance)
     if not torch.isfinite(logits).all():
-        raise UserError(f"{seed_run.tags[names.RUN_NAME]}: outputs are not finite at sparsity {sparsity:g}")
-    predicted = probabilities(logits)
-    scores = class_scores(images.labels, predicted, classes)
-    weights = prunable_weights(model)
+        raise UserError(f"the network's outputs are not finite at sparsity {sparsity:g}: it cannot be evaluated")
+    return probabilities(logits)
+
+
+def _sizes(weights: Mapping[str, torch.Tensor]) -> dict[str, float]:
+    """Metrics of pruned weights: how many are left, and what sparsity that is."""
     nonzero, total = nonzero_weights(weights), sum(weight.numel() for weight in weights.values())
+    return {names.REALISED_SPARSITY: 1 - nonzero / total, names.NONZERO_WEIGHTS: nonzero}
+
+
+def _log_variant(
+    seed_run: TrackedRun,
+    material: Evaluable,
+    predicted: np.ndarray,
+    sizes: dict[str, float],
+    tags: dict[str, str],
+    unfinished: TrackedRun | None,
+) -> TrackedRun:
+    """Score a pruned network's predictions and log them as a child of its seed run.
+
+    Args:
+        predicted: probabilities of the test images, shape (n, n_classes).
+        sizes: metrics of the pruned weights.
+        unfinished: what a kill left of the variant's run.
+    """
+    dataset, classes = material.dataset, material.dataset.classes
+    seed, method, sparsity = int(tags[names.SEED]), tags[names.METHOD], float(tags[names.SPARSITY])
+    scores = class_scores(dataset.test.table.labels, predicted, classes)
     metrics = {
         metric: float(scores.loc[name, score])
         for score in names.MEAN_METRICS
         for name, metric in names.metric_names(score, classes).items()
     }
     means = {names.MEAN_METRICS[score]: value for score, value in mean_scores(scores).items()}
-    run = runs.find_or_create(
-        store,
-        "variant",
-        {names.KEY: tags[names.KEY], names.STUDY: config.study, names.PARENT: seed_run.id},
-        name=names.variant_run_name(seed, method, sparsity),
-        tags=tags,
-    )
-    with run.files() as folder:
-        runs.write_predictions(folder / names.PREDICTIONS, material.dataset.test.table.ids, classes, predicted)
+    if sparsity == 0:
+        registry.tag_version(seed_run, model_name_of(seed_run), {"mean_ap": f"{means['mean_ap']:.6f}"})
+    with TemporaryDirectory(prefix="prunecxr-") as name:
+        folder = Path(name)
+        runs.write_predictions(folder / names.PREDICTIONS, dataset.test.table.ids, classes, predicted)
         scores.to_csv(folder / names.SCORES)
         recipe = _variant_recipe(seed_run, seed, method, sparsity)
         (folder / names.VARIANT_RECIPE).write_text(json.dumps(recipe, indent=1), encoding="utf-8")
-    run.log(
-        metrics={
-            **metrics,
-            **means,
-            names.REALISED_SPARSITY: 1 - nonzero / total,
-            names.NONZERO_WEIGHTS: nonzero,
-        },
-        params={"cfg/seed": str(seed), "cfg/method": method, "cfg/sparsity": f"{sparsity:g}"},
-    )
-    curve = {f"{names.curve_prefix(method)}{name}": value for name, value in metrics.items() if name.startswith("ap/")}
-    curve[f"{names.curve_prefix(method)}mean_ap"] = means["mean_ap"]
-    seed_run.log(metrics=curve, step=round(100 * sparsity))
-    if sparsity == 0:
-        registry.tag_version(seed_run, model_name_of(seed_run), {"mean_ap": f"{means['mean_ap']:.6f}"})
-    run.finish()
-    return run
+        return variants.log_variant(seed_run, unfinished, tags, {**metrics, **means, **sizes}, folder)
 
 
 def _variant_recipe(seed_run: TrackedRun, seed: int, method: str, sparsity: float) -> dict[str, Any]:
@@ -326,7 +335,7 @@ def place(model: nn.Module, compute: Compute) -> nn.Module:
     return model.to(compute.device).to(memory_format=layout)
 
 
-def settings_of(config: Config, material: Material) -> Settings:
+def settings_of(config: Config, material: Evaluable) -> Settings:
     """What a registered model must know to predict as it was evaluated."""
     return Settings(
         architecture=config.training.architecture,
@@ -347,11 +356,11 @@ def log_magnitudes(run: TrackedRun, model: nn.Module) -> None:
     run.log(metrics={names.SHARE_BELOW: share_below(histogram)})
 
 
-def _images(material: Material, split: str) -> Images:
+def images_of(material: Evaluable, split: str) -> Images:
     return Images(material.cached[split].pixels, getattr(material.dataset, split).table.labels)
 
 
-def _epoch_logger(run: TrackedRun) -> Callable[[Epoch], None]:
+def epoch_logger(run: TrackedRun) -> Callable[[Epoch], None]:
     """Log each epoch once, also where a continued training goes through its first epochs again."""
     logged = {metric.step for metric in run.store.client.get_metric_history(run.id, "train_loss")}
 
@@ -363,9 +372,16 @@ def _epoch_logger(run: TrackedRun) -> Callable[[Epoch], None]:
     return log
 
 
-def _log_circumstances(run: TrackedRun, config: Config, material: Material, compute: Compute, seed: int) -> None:
-    """Params, data sets and environment of a training."""
-    params = {f"cfg/{name}": text for name, text in flatten(config).items() if name != "seeds"}
+def log_circumstances(
+    run: TrackedRun,
+    config: Config,
+    material: Evaluable,
+    compute: Compute,
+    seed: int,
+    without: Collection[str] = ("seeds",),
+) -> None:
+    """Params, data sets and environment of a seed run; `without` some options that do not bear on it."""
+    params = {f"cfg/{name}": text for name, text in flatten(config).items() if name not in without}
     prints = {fingerprint_param(split): value for split, value in material.fingerprints.items()}
     run.log_new_params(
         {
@@ -377,7 +393,7 @@ def _log_circumstances(run: TrackedRun, config: Config, material: Material, comp
             "used/threads": str(torch.get_num_threads()),
         }
     )
-    for split in SPLITS:
+    for split in material.fingerprints:
         table = getattr(material.dataset, split).table
         source = {"dataset": config.data.dataset, "images": str(config.data.images or ""), "labels": config.data.labels}
         profile = {"images": len(table), "patients": len(set(table.subjects)), "positives": table.counts()}
@@ -392,7 +408,7 @@ def _log_circumstances(run: TrackedRun, config: Config, material: Material, comp
         (folder / names.ENVIRONMENT).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _log_test_split(seed_run: TrackedRun, material: Material) -> None:
+def _log_test_split(seed_run: TrackedRun, material: Evaluable) -> None:
     """What the analysis must know of the data: test labels, class counts, warnings; once a test split."""
     split = material.fingerprints["test"][:16]
     if seed_run.tags.get(names.TEST_SPLIT) == split:
