@@ -86,16 +86,19 @@ class FolderIndex:
     the folder that the user named. Hidden files and folders are left out.
     """
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, option: str = "images"):
         """List all files below `root`, at any depth.
+
+        Args:
+            option: the option that named it, for messages.
 
         Raises:
             UserError: there is no such folder, or it cannot be read.
         """
         if not root.is_dir():
-            raise UserError(f"images: there is no folder {root}")
-        self.root = root
-        self.files, self.links_out = _walk(root)
+            raise UserError(f"{option}: there is no folder {root}")
+        self.root, self._option = root, option
+        self.files, self.links_out = _walk(root, option)
         self._all = frozenset(self.files)
         self._by_end: dict[int, dict[str, list[str]]] = {}
 
@@ -185,8 +188,8 @@ class FolderIndex:
             named = [path for path in self.links_out if path.rsplit("/", 1)[-1] == missing[0].rsplit("/", 1)[-1]]
             return f"links that lead out of the folder are not followed: {some(named or self.links_out)}"
         if not self.files:
-            return "the folder is empty: check the option images"
-        return f"{len(self.files)} files are there, such as {self.files[0]}: check the option images"
+            return f"the folder is empty: check the option {self._option}"
+        return f"{len(self.files)} files are there, such as {self.files[0]}: check the option {self._option}"
 
 
 def decode_image(path: Path) -> np.ndarray:
@@ -247,7 +250,7 @@ def resize(pixels: np.ndarray, size: int, interpolation: str) -> np.ndarray:
     return np.asarray(Image.fromarray(pixels).resize((size, size), INTERPOLATIONS[interpolation]))
 
 
-def _walk(root: Path) -> tuple[list[str], list[str]]:
+def _walk(root: Path, option: str) -> tuple[list[str], list[str]]:
     """Paths below `root` of the files, and of the links that lead out of it; one `scandir` a folder."""
     files: list[str] = []
     links_out: list[str] = []
@@ -268,7 +271,7 @@ def _walk(root: Path) -> tuple[list[str], list[str]]:
                     elif entry.is_file():
                         files.append(path)
         except OSError as error:
-            raise UserError(f"images: {root / folder} cannot be read: {error.strerror}") from error
+            raise UserError(f"{option}: {root / folder} cannot be read: {error.strerror}") from error
     return sorted(files), sorted(links_out)
 
 

@@ -30,7 +30,7 @@ def completed(dataset: LesionDataset, options: LesionOptions) -> LesionDataset:
     if options.unlabelled_fraction:
         dataset = _put_aside(dataset, options.unlabelled_fraction, options.split_seed)
     _check_subjects(dataset)
-    return dataset
+    return replace(dataset, warnings=tuple(dict.fromkeys(dataset.warnings)))
 
 
 def _evaluated_on(dataset: LesionDataset, root: Path) -> LesionDataset:

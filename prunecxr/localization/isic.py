@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import re
+import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,35 +28,38 @@ from prunecxr.localization.splitting import draw_splits, drawn_warning, missing_
 
 # Files beside the images that are neither images nor lesion masks: superpixels, attribute masks (2018, task 2).
 OTHER = re.compile(r"_superpixels$|_attribute_\w+$", re.IGNORECASE)
+OTHER_PICTURES = (".bmp", ".tif", ".tiff", ".gif", ".webp", ".dcm")
 MASK = re.compile(r"_segmentation$", re.IGNORECASE)
 
 
 class IsicFolder:
     """Everything below one folder: image and mask files by image, and the tables."""
 
-    def __init__(self, root: Path, tables: Sequence[Path] = ()):
+    def __init__(self, root: Path, tables: Sequence[Path] = (), option: str = "images"):
         """List and read it.
 
         Args:
             tables: further tables, from elsewhere.
+            option: the option that named the folder, for messages.
 
         Raises:
             UserError: no images, two files for one image or mask, or a table that cannot be read.
         """
-        self.root = root
-        self.index = FolderIndex(root)
+        self.root, self.option = root, option
+        self.index = FolderIndex(root, option)
+        self.left_out: list[str] = []
         images: dict[str, list[str]] = defaultdict(list)
         masks: dict[str, list[str]] = defaultdict(list)
         for file in self.index.files:
             path = Path(file)
+            if path.suffix.lower() in OTHER_PICTURES:
+                self.left_out.append(file)
             if path.suffix.lower() not in SUFFIXES or OTHER.search(path.stem):
                 continue
             stem, is_mask = MASK.subn("", path.stem)
             (masks if is_mask else images)[image_key(stem)].append(file)
         if not images:
-            links = self.index.links_out
-            hint = f"; links that lead out of it are not followed: {some(links)}" if links else ""
-            raise UserError(f"images: there is no PNG or JPEG image below {root}{hint}")
+            raise UserError("; ".join([f"{option}: there is no PNG or JPEG image below {root}", *self._passed_over()]))
         self.images, self.masks = self._one_each(images, "image"), self._one_each(masks, "mask")
         self.records = Records()
         for table in [*(root / file for file in self.index.files if _is_table(root / file)), *tables]:
@@ -83,8 +88,8 @@ class IsicFolder:
             missing = [image_id for key, image_id in zip(keys, ids, strict=True) if key not in self.masks]
             raise UserError(
                 f"{len(missing)} of {len(keys)} {name} images have no mask below {self.root}, a PNG or JPEG file named "
-                f"like the image with _segmentation: {some(missing)}; images names the folder that holds images and "
-                "masks"
+                f"like the image with _segmentation: {some(missing)}; {self.option} names the folder that holds images "
+                "and masks"
             )
         files = tuple(self.masks[key] for key in keys)
         return LesionSplit(name, images, LesionMasks(ids, self.root, files, images), self.records.table(ids))
@@ -119,14 +124,19 @@ class IsicFolder:
         masks = self.masks.keys() - self.images.keys()
         if masks:
             warnings.append(f"{count_is(len(masks), 'mask')} without an image below {self.root}: {some(sorted(masks))}")
-        return warnings + self.records.warnings
+        return warnings + self._passed_over() + self.records.warnings
+
+    def _passed_over(self) -> list[str]:
+        links, others = self.index.links_out, self.left_out
+        found = [f"links that lead out of {self.root} are not followed: {some(links)}"] if links else []
+        return found + ([f"{count_is(len(others), 'file')} neither PNG nor JPEG: {some(others)}"] if others else [])
 
     def _one_each(self, files: Mapping[str, list[str]], noun: str) -> dict[str, str]:
         double = [f"{' and '.join(paths[:3])}" for paths in files.values() if paths[1:]]
         if double:
             raise UserError(
-                f"{count_is(len(double), noun)} there more than once below {self.root}: {some(double)}; images "
-                "names a folder that holds one of them"
+                f"{count_is(len(double), noun)} there more than once below {self.root}: {some(double)}; "
+                f"{self.option} names a folder that holds one of them, and masks end in _segmentation"
             )
         return {key: paths[0] for key, paths in sorted(files.items())}
 
@@ -158,16 +168,16 @@ def open_isic(options: LesionOptions, masks: str) -> LesionDataset:
     )
 
 
-def open_unlabelled(root: Path, table: Path | None = None) -> tuple[LesionSplit, tuple[str, ...]]:
+def open_unlabelled(root: Path) -> tuple[LesionSplit, tuple[str, ...]]:
     """All images of a folder, without masks, and what is to be warned of."""
-    folder = IsicFolder(root.expanduser(), [] if table is None else [table.expanduser()])
+    folder = IsicFolder(root.expanduser(), option="unlabelled")
     keys = list(folder.images)
     return folder.split("unlabelled", keys, "none"), tuple(folder.checked_rows({"unlabelled": keys}))
 
 
 def open_test(root: Path) -> tuple[LesionSplit, tuple[str, ...]]:
     """The test images of a folder with their masks (all its images, where its folders name no splits)."""
-    folder = IsicFolder(root.expanduser())
+    folder = IsicFolder(root.expanduser(), option="evaluate_on")
     by_split = _by_folder(folder)
     keys = by_split.get("test") or (list(folder.images) if len(by_split) == 1 else [])
     if not keys:
@@ -213,18 +223,19 @@ def _splits(folder: IsicFolder, options: LesionOptions) -> tuple[dict[str, list[
 
 
 def _is_table(path: Path) -> bool:
-    """Whether a file is a CSV table about images: an image id and something else that is known.
+    """Whether a file is a CSV table about images, by its header (an image id, and something else that is known).
 
     Other tables may lie there; they are left alone, whatever they hold.
     """
-    if path.suffix.lower() != ".csv":
+    if not path.name.lower().endswith((".csv", ".csv.gz")):
         return False
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
     try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        with opened(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file:
             line = file.readline()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
     header = {plain(name) for name in next(csv.reader([line], delimiter=max(",;\t", key=line.count)), [])}
     known = {*AGE_COLUMNS, *SEX_COLUMNS, *LESION_SUBJECT_COLUMNS, *DIAGNOSIS_COLUMNS}
     named = re.search(r"ground.?truth|metadata", path.name, re.IGNORECASE)
-    return bool(header & set(LESION_ID_COLUMNS) and (header & known or named))
+    return bool(header & set(LESION_ID_COLUMNS) and (header & known or named)) or bool(named and not line.strip())

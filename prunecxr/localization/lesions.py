@@ -14,7 +14,6 @@ from prunecxr.data.images import ImageSource
 from prunecxr.errors import UserError
 
 SPLITS = ("train", "val", "test")
-TABLE_COLUMNS = ("id", "subject", "age", "sex", "diagnosis")
 
 
 class LesionOptions(Protocol):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from prunecxr.data.cache import Stored, cache_images
 from prunecxr.data.images import resize
@@ -89,9 +88,3 @@ def mask_warnings(name: str, pixels: LesionPixels) -> tuple[str, ...]:
     return tuple(
         f"{count} of {len(shares)} masks of the {name} split are {what}" for what, count in found.items() if count
     )
-
-
-def thumbnail(pixels: np.ndarray, size: int) -> Image.Image:
-    """One image, shape (height, width, 3), or mask (height, width) of 0/1, as a small picture."""
-    picture = Image.fromarray(pixels if pixels.ndim == 3 else pixels * np.uint8(255))
-    return picture.resize((size, size), Image.Resampling.NEAREST)

@@ -17,7 +17,7 @@ LESION_ID_COLUMNS = ("isicid", *ID_COLUMNS)
 LESION_SUBJECT_COLUMNS = (*SUBJECT_COLUMNS, "lesionid", "lesion")
 AGE_COLUMNS = ("age", "ageapproximate", "ageapprox", "patientage", "ageyears")
 SEX_COLUMNS = ("sex", "gender", "patientsex", "patientgender")
-DIAGNOSIS_COLUMNS = ("diagnosis", "dx", "diagnosisname", "class", "label", "disease", "pathology")
+DIAGNOSIS_COLUMNS = ("diagnosis", "dx", "diagnostic", "diagnosisname", "class", "label", "disease", "pathology")
 UNKNOWN = ("", "unknown", "nan", "na", "n/a", "none", "null", "-", "?")
 SEXES = {"male": "male", "m": "male", "man": "male", "female": "female", "f": "female", "woman": "female"}
 OLDEST = 120
@@ -132,7 +132,9 @@ class Records:
         ]
         if not classes:
             return None
-        rest = ISIC2017_REST if {plain(name) for name in classes} == ISIC2017_CLASSES else ""
+        rest = f"not {classes[0]}" if len(classes) == 1 else ""
+        if {plain(name) for name in classes} == ISIC2017_CLASSES:
+            rest = ISIC2017_REST
         cells = zip(*(raw.column(name) for name in classes), strict=True)
         diagnoses = []
         for row, line in zip(cells, raw.lines, strict=True):

@@ -38,8 +38,8 @@ def draw_splits(subjects: Sequence[str], shares: Mapping[str, float], rest: str,
     names, number = np.unique(np.asarray(subjects, dtype=object).astype(str), return_inverse=True)
     if len(names) <= len(shares):
         raise UserError(
-            f"{len(names)} {'patient' if len(names) == 1 else 'patients'} cannot be split into {rest}, "
-            f"{', '.join(shares)}: more images are needed"
+            f"{len(subjects)} images of {len(names)} patient{'s' * (len(names) > 1)} cannot be split into {rest}, "
+            f"{', '.join(shares)}: more are needed"
         )
     sizes = np.bincount(number)
     order = np.random.default_rng(seed).permutation(len(names))

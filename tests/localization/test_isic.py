@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from pathlib import Path
 
@@ -109,7 +110,8 @@ def test_an_image_twice(isic: Path):
     write_lesions([3], isic / "resized", None)
     with pytest.raises(
         UserError,
-        match="1 image is there more than once below .*: ISIC-2017_Training_Data/ISIC_0000003.jpg and resized/ISIC_",
+        match="1 image is there more than once below .*: ISIC-2017_Training_Data/ISIC_0000003.jpg and resized/ISIC_.*; "
+        "images names a folder that holds one of them",
     ):
         open_lesions(options("isic2017", images=isic))
 
@@ -180,10 +182,47 @@ def test_other_tables_are_left_alone_and_broken_ones_are_named(isic: Path):
         open_lesions(options("isic2017", images=isic))
 
 
+def test_empty_and_packed_tables(isic: Path):
+    metadata = isic / "ISIC-2017_Training_Data_metadata.csv"
+    with gzip.open(isic / "packed.csv.gz", "wt") as file:
+        file.write(metadata.read_text())
+    metadata.unlink()
+    dataset = open_lesions(options("isic2017", images=isic))
+    assert dataset.warnings == ()
+    assert dataset.train.table["age"].notna().sum() == 16
+    metadata.write_text("")
+    with pytest.raises(UserError, match=r"ISIC-2017_Training_Data_metadata\.csv is empty"):
+        open_lesions(options("isic2017", images=isic))
+    metadata.unlink()
+    (isic / "packed.csv.gz").write_bytes(b"no gzip")
+    with pytest.raises(UserError, match=r"packed\.csv\.gz cannot be read: Not a gzipped file"):
+        open_lesions(options("isic2017", images=isic))
+
+
+def test_what_is_passed_over_is_said(isic: Path, tmp_path_factory: pytest.TempPathFactory):
+    data = isic / "ISIC-2017_Training_Data"
+    (data / "ISIC_0000003.jpg").rename(data / "ISIC_0000003.bmp")
+    outside = tmp_path_factory.mktemp("outside") / "ISIC_0000004.jpg"
+    (data / "ISIC_0000004.jpg").rename(outside)
+    (data / "ISIC_0000004.jpg").symlink_to(outside)
+    assert open_lesions(options("isic2017", images=isic)).warnings == (
+        f"2 rows are without an image below {isic}: isic_0000003, isic_0000004",
+        f"2 masks are without an image below {isic}: isic_0000003, isic_0000004",
+        f"links that lead out of {isic} are not followed: ISIC-2017_Training_Data/ISIC_0000004.jpg",
+        "1 file is neither PNG nor JPEG: ISIC-2017_Training_Data/ISIC_0000003.bmp",
+    )
+
+
+@pytest.mark.parametrize("option", ["images", "unlabelled", "evaluate_on"])
+def test_folders_that_are_not_there_are_named_by_their_option(isic: Path, option: str):
+    with pytest.raises(UserError, match=f"^{option}: there is no folder .*nowhere"):
+        open_lesions(options("isic2017", **{"images": isic, option: isic / "nowhere"}))
+
+
 def test_links_that_lead_out_are_not_followed(isic: Path, tmp_path_factory: pytest.TempPathFactory):
     inside = tmp_path_factory.mktemp("root")
     (inside / "all").symlink_to(isic)
-    with pytest.raises(UserError, match="no PNG or JPEG image .*; links that lead out of it are not followed: all"):
+    with pytest.raises(UserError, match="no PNG or JPEG image .*; links that lead out of .* are not followed: all"):
         open_lesions(options("isic2017", images=inside))
     linked = tmp_path_factory.mktemp("other") / "link"
     linked.symlink_to(isic)

@@ -116,7 +116,7 @@ def test_tables_that_are_wrong(folder: Path):
         opened(folder, "image,age", ["p1,3"])
     with pytest.raises(UserError, match=r"nowhere\.csv cannot be read: No such file"):
         open_lesions(options("csv", table=folder / "nowhere.csv"))
-    with pytest.raises(UserError, match="2 patients cannot be split into train, val, test"):
+    with pytest.raises(UserError, match="2 images of 2 patients cannot be split into train, val, test"):
         opened(folder, "image,age", ["photos/p1,3", "photos/p2,3"])
 
 

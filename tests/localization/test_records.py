@@ -67,6 +67,8 @@ def test_diagnoses_by_name_and_by_column(tmp_path: Path):
     assert read(tmp_path, "id,dx,age", "a,mel,1").table(["A"])["diagnosis"].item() == "mel"
     one_hot = read(tmp_path, "image,MEL,NV,BCC", "a,0.0,1.0,0.0", "b,1.0,0.0,0.0", "c,0.0,0.0,0.0")
     assert one_hot.table(["a", "b", "c"])["diagnosis"].tolist() == ["NV", "MEL", ""]
+    binary = read(tmp_path, "image,malignant", "a,1", "b,0")
+    assert binary.table(["a", "b"])["diagnosis"].tolist() == ["malignant", "not malignant"]
     isic2017 = read(tmp_path, "image_id,melanoma,seborrheic_keratosis", "a,1.0,0.0", "b,0,1", "c,0.0,0.0")
     assert isic2017.table(["a", "b", "c"])["diagnosis"].tolist() == ["melanoma", "seborrheic_keratosis", "nevus"]
 

@@ -48,5 +48,5 @@ def test_shares_that_leave_nothing():
 
 
 def test_one_patient_cannot_be_split():
-    with pytest.raises(UserError, match="1 patient cannot be split into train, val, test"):
+    with pytest.raises(UserError, match="9 images of 1 patient cannot be split into train, val, test"):
         draw_splits(["a"] * 9, SHARES, "train", 0)
