@@ -49,6 +49,25 @@ BOXES = "boxes.parquet"  # id, y0, x0, y1, x1 of the images that HTLs are mined 
 HTLS = "htls.csv"  # on mining runs: every image, what pruning costs it, whether it is an HTL
 LESION_WARNINGS = "data/warnings.txt"  # on localization seed runs
 GALLERY = "gallery.csv"  # on mining runs: the images in gallery/
+# Metrics of a localization network: means over the test images.
+LOCALIZATION_METRICS = {
+    "background": "iou/background",
+    "foreground": "iou/foreground",
+    "mean": "iou/mean",
+    "dice": "dice",
+}
+
+
+def lesion_table(split: str) -> str:
+    """Artifact of a localization seed run: what is known of the images of a split."""
+    return f"data/{split}.parquet"
+
+
+def approach_suffix(approach: str) -> str:
+    """`htl`, `htl-random`: run names and aliases admit letters, digits, `_` and `-`."""
+    return re.sub(r"[^\w-]", "-", approach)
+
+
 def test_labels(test_split: str) -> str:
     """Artifact of a seed run: the labels of the test split of that fingerprint."""
     return f"data/{test_split}/test_labels.parquet"

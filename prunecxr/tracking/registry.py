@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 
 import mlflow.artifacts
 import mlflow.pytorch
@@ -21,11 +22,16 @@ from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 
 
-def log_model(run: TrackedRun, model: nn.Module, settings: Settings, name: str) -> str:
-    """Store the network, packed, with a run; its URI is returned and noted on the run. A stored one is found."""
+def log_model(run: TrackedRun, model: nn.Module, settings: object, name: str, how: ModuleType = flavor) -> str:
+    """Store the network with a run; its URI is returned and noted on the run. A stored one is found.
+
+    Args:
+        settings: what the flavor keeps beside the weights.
+        how: the flavor's module; by default that of classifiers, which packs them.
+    """
     if names.MODEL in run.tags:
         return run.tags[names.MODEL]
-    info = Model.log(artifact_path=None, flavor=flavor, run_id=run.id, name=name, model=model, settings=settings)
+    info = Model.log(artifact_path=None, flavor=how, run_id=run.id, name=name, model=model, settings=settings)
     run.log(tags={names.MODEL: info.model_uri})
     return str(info.model_uri)
 
