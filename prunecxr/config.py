@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, TypeVar, overload
+from typing import Annotated, Any, Literal, NoReturn, Protocol, TypeVar, overload
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
@@ -226,6 +226,13 @@ class SweepExecutionOptions(ExecutionOptions):
 def _parse_search(value: Any) -> dict[str, Domain]:
     elsewhere = {name for part in sections().values() for name in part.model_fields}
     return parse_space(value, TrainingOptions, elsewhere)
+
+
+class Executed(Protocol):
+    """A configuration that says where and in which precision things are computed: every kind of study's."""
+
+    @property
+    def execution(self) -> ExecutionOptions: ...
 
 
 class Config(Section):
