@@ -24,7 +24,7 @@ from prunecxr.localization.records import (
     Records,
     image_key,
 )
-from prunecxr.localization.splitting import draw_splits, drawn_warning, missing_shares
+from prunecxr.localization.splitting import PATIENTS_UNKNOWN, draw_splits, drawn_warning, missing_shares
 
 # Files beside the images that are neither images nor lesion masks: superpixels, attribute masks (2018, task 2).
 OTHER = re.compile(r"_superpixels$|_attribute_\w+$", re.IGNORECASE)
@@ -218,7 +218,7 @@ def _splits(folder: IsicFolder, options: LesionOptions) -> tuple[dict[str, list[
         found |= {name: [pool[at] for at in index] for name, index in drawn.items()}
         warnings.append(drawn_warning({name: len(keys) for name, keys in found.items()}, shares, options.split_seed))
         if not folder.records.tables["subject"]:
-            warnings.append("patients are not known: images of one patient may be in two splits")
+            warnings.append(PATIENTS_UNKNOWN)
     return {name: found.get(name, []) for name in SPLITS}, warnings
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from prunecxr.data.images import FolderIndex
@@ -10,8 +10,8 @@ from prunecxr.data.labels import PATH_COLUMNS, SPLIT_WORDS, RawTable, check_fill
 from prunecxr.errors import UserError
 from prunecxr.localization.files import LesionImages, LesionMasks
 from prunecxr.localization.lesions import SPLITS, LesionDataset, LesionOptions, LesionSplit
-from prunecxr.localization.records import LESION_ID_COLUMNS, Records, column, image_key
-from prunecxr.localization.splitting import draw_splits, drawn_warning, missing_shares
+from prunecxr.localization.records import LESION_ID_COLUMNS, LESION_SUBJECT_COLUMNS, Records, column, image_key
+from prunecxr.localization.splitting import PATIENTS_UNKNOWN, draw_splits, drawn_warning, missing_shares
 
 # Column names as `labels.plain` writes them. Earlier names win.
 IMAGE_COLUMNS = ("image", "imagepath", "imagefile", "imagename", "img", *PATH_COLUMNS, "filename", "file")
@@ -34,13 +34,13 @@ def open_listed(options: LesionOptions) -> LesionDataset:
     root = raw.path.parent if options.images is None else options.images.expanduser()
     index = FolderIndex(root)
     images = index.find(image_files, str(raw.path), otherwise=WHOLE_PATH.format("image"))
-    _check_one_row_a_file(raw, images, "image")
     records = Records()
     keys = [image_key(value) for value in ids]
     records.add_columns(raw, keys, id_name)
     rows, warnings = _rows(raw, options, records.table(ids)["subject"].tolist())
     labelled = [row for name in SPLITS for row in rows[name]]
     masks = _masks(raw, index, mask_files, labelled)
+    _check_each_file_once(raw, images, masks)
 
     def split(name: str, with_masks: bool) -> LesionSplit:
         chosen = rows[name]
@@ -82,7 +82,7 @@ def _names(raw: RawTable) -> tuple[str, list[str], list[str], list[str] | None]:
     if id_name == image_name:  # a path: the images' names are ids where they differ, else the paths are
         names = [PurePosixPath(file).name for file in image_files]
         ids = names if len(set(names)) == len(names) else image_files
-    check_ids(raw, id_name, ids)
+    check_ids(raw, id_name, [image_key(value) for value in ids])
     return id_name, ids, image_files, None if mask_name is None else files[mask_name]
 
 
@@ -97,19 +97,18 @@ def _masks(raw: RawTable, index: FolderIndex, files: list[str] | None, labelled:
                 "'split'"
             )
     found = index.find([files[row] for row in labelled], str(raw.path), "masks", WHOLE_PATH.format("mask"))
-    masks = dict(zip(labelled, found, strict=True))
-    _check_one_row_a_file(raw, masks, "mask")
-    return masks
+    return dict(zip(labelled, found, strict=True))
 
 
-def _check_one_row_a_file(raw: RawTable, files: Sequence[str] | dict[int, str], noun: str) -> None:
-    row_of: dict[str, int] = {}
-    for row, file in files.items() if isinstance(files, dict) else enumerate(files):
-        if file in row_of:
-            raise UserError(
-                f"{raw.path}, row {raw.lines[row]}: {noun} {file} is already that of row {raw.lines[row_of[file]]}"
-            )
-        row_of[file] = row
+def _check_each_file_once(raw: RawTable, images: Sequence[str], masks: Mapping[int, str]) -> None:
+    """No file is the image, or the mask, of two rows, or both."""
+    uses: dict[str, str] = {}
+    for noun, files in (("image", dict(enumerate(images))), ("mask", masks)):
+        for row, file in files.items():
+            use = f"the {noun} of row {raw.lines[row]}"
+            if file in uses:
+                raise UserError(f"{raw.path}: {file} is {uses[file]}, and {use} too; every image and mask is a file")
+            uses[file] = use
 
 
 def _rows(raw: RawTable, options: LesionOptions, subjects: Sequence[str]) -> tuple[dict[str, list[int]], list[str]]:
@@ -135,4 +134,6 @@ def _rows(raw: RawTable, options: LesionOptions, subjects: Sequence[str]) -> tup
         drawn = draw_splits([subjects[row] for row in pool], shares, "train", options.split_seed)
         rows |= {name: [pool[at] for at in index] for name, index in drawn.items()}
         warnings.append(drawn_warning({name: len(rows[name]) for name in SPLITS}, shares, options.split_seed))
+        if column(raw, LESION_SUBJECT_COLUMNS) is None:
+            warnings.append(PATIENTS_UNKNOWN)
     return rows, warnings

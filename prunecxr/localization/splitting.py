@@ -9,6 +9,8 @@ import numpy as np
 from prunecxr.errors import UserError
 from prunecxr.localization.lesions import SPLITS, LesionOptions
 
+PATIENTS_UNKNOWN = "patients are not known: images of one patient may be in two splits"
+
 
 def missing_shares(options: LesionOptions, there: Collection[str]) -> dict[str, float]:
     """The splits that must be drawn from the training images, and their shares."""

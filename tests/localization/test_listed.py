@@ -83,9 +83,14 @@ def test_an_image_without_a_mask(folder: Path):
     [
         (("photos/p3.jpg", "photos/p99.jpg"), r"t\.csv: 1 of 12 images are not below .*: photos/p99\.jpg"),
         (("masks/p3.png", "masks/p99.png"), r"t\.csv: 1 of 10 masks are not below .*: masks/p99\.png"),
-        (("photos/p3.jpg", "photos/p4.jpg"), r"t\.csv, row 6: image photos/p4\.jpg is already that of row 5"),
-        (("masks/p3.png", "masks/p4.png"), r"t\.csv, row 6: mask masks/p4\.png is already that of row 5"),
+        (
+            ("photos/p3.jpg", "photos/p4.jpg"),
+            r"t\.csv: photos/p4\.jpg is the image of row 5, and the image of row 6 too",
+        ),
+        (("masks/p3.png", "masks/p4.png"), r"t\.csv: masks/p4\.png is the mask of row 5, and the mask of row 6 too"),
         (("photos/p3.jpg", "../p3.jpg"), r"row 5, column 'image': '\.\./p3\.jpg' leads out of the image folder"),
+        (("masks/p3.png", "photos/p3.jpg"), r"photos/p3\.jpg is the image of row 5, and the mask of row 5 too"),
+        (("n3,", "N4,"), r"t\.csv, row 6: id 'n4' is already in row 5"),
         (("n3,", "n4,"), r"t\.csv, row 6: id 'n4' is already in row 5"),
         (("n3,", ","), r"t\.csv, row 5, column 'id': empty"),
         (("k3,train", "k3,hidden"), r"row 5, column 'split': 'hidden' is not train, val, test or unlabelled"),
