@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
@@ -51,6 +52,12 @@ def holm(p: ArrayLike) -> np.ndarray:
     adjusted = np.full(len(p), np.nan)
     adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)), 1)
     return adjusted
+
+
+def without_p(table: pd.DataFrame) -> pd.DataFrame:
+    """The same table with NaN for every P-value (columns ``p``, ``*_p``)."""
+    tests = [column for column in table if column == "p" or column.endswith("_p")]
+    return table.assign(**dict.fromkeys(tests, np.nan))
 
 
 def _pearson(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

@@ -167,6 +167,16 @@ def correlations(class_table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def seeds_compared(scores: xr.Dataset, highest: bool = False) -> int:
+    """Seeds whose dense and pruned models both have a score: at any sparsity above 0, or at the highest alone."""
+    scored = (scores["ap"].count("class") > 0).transpose("seed", "sparsity").sortby("sparsity")
+    pruned = scored.where(scored["sparsity"] > 0, drop=True).astype(bool)
+    if not pruned.sizes["sparsity"]:
+        return 0
+    there = pruned.isel(sparsity=-1) if highest else pruned.any("sparsity")
+    return int((there & _dense(scored)).sum())
+
+
 def _dense(ap: xr.DataArray) -> xr.DataArray:
     if 0 not in ap["sparsity"].to_numpy():
         raise ValueError("the dense models (sparsity 0) are missing: nothing to compare pruned ones with")

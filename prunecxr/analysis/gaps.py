@@ -8,7 +8,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from prunecxr.analysis.forgettability import MIN_SEEDS, chance_corrected_relative_change, prevalence
+from prunecxr.analysis.forgettability import (
+    MIN_SEEDS,
+    chance_corrected_relative_change,
+    prevalence,
+    seeds_compared,
+)
 
 LISTED = 12
 
@@ -69,12 +74,16 @@ def weight_notes(histograms: pd.DataFrame, scores: xr.Dataset) -> list[str]:
 
 def ols_warnings(ols_table: pd.DataFrame) -> list[str]:
     """Which regressions of the pair analysis could not be fitted."""
-    failed = ols_table[ols_table["coefficient"].isna()].drop_duplicates("definition")
-    return [
-        f"No regression of FCD under the definition '{row.definition}': {row.n} pairs with defined values do "
-        "not determine four coefficients and their errors."
-        for row in failed.itertuples()
-    ]
+    texts = []
+    for prefix, measured in (("", "FCD"), ("chance_corrected_", "chance-corrected FCD")):
+        if f"{prefix}coefficient" in ols_table:
+            failed = ols_table[ols_table[f"{prefix}coefficient"].isna()].drop_duplicates("definition")
+            texts += [
+                f"No regression of {measured} under the definition '{name}': {_count(n, 'pair')} with defined values "
+                "do not determine four coefficients and their errors."
+                for name, n in zip(failed["definition"], failed[f"{prefix}n"], strict=True)
+            ]
+    return texts
 
 
 def _missing(scores: xr.Dataset) -> str:
@@ -106,12 +115,20 @@ def _single_scores(scores: xr.Dataset, class_table: pd.DataFrame) -> str:
 
 
 def _few_seeds(scores: xr.Dataset) -> str:
-    dense = int((scores["ap"].sel(sparsity=0).count("class") > 0).sum())
-    if dense >= MIN_SEEDS:
-        return ""
-    return (
-        f"Only {_count(dense, 'dense model')}: no significance test of the overall drop, which needs {MIN_SEEDS} seeds."
-    )
+    """Which tests too few seeds leave out; the rule is that of :mod:`prunecxr.analysis.study`."""
+    compared, at_max = seeds_compared(scores), seeds_compared(scores, highest=True)
+    if compared < MIN_SEEDS:
+        have = "has" if compared == 1 else "have"
+        return (
+            f"Only {_count(compared, 'seed')} {have} a dense and a pruned model: nothing is tested and no P is given, "
+            f"which needs {MIN_SEEDS} seeds."
+        )
+    if at_max < MIN_SEEDS:
+        return (
+            f"Only {_count(at_max, 'seed')} at the highest sparsity: no test of the change there, which needs "
+            f"{MIN_SEEDS} seeds."
+        )
+    return ""
 
 
 def _undefined(class_table: pd.DataFrame) -> list[str]:

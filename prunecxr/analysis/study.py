@@ -10,6 +10,10 @@ import pandas as pd
 import xarray as xr
 
 from prunecxr.analysis import exemplar_sets, exemplars, forgettability, gaps, methods, pairs, weights
+from prunecxr.analysis.association import without_p
+
+SPLITS = ("train", "val", "test")
+IMAGES = "(images)"
 
 
 @dataclass(frozen=True)
@@ -78,17 +82,19 @@ def analyse(
         histograms: of the magnitudes of the dense models' weights, see :func:`prunecxr.analysis.weights.weights`.
 
     Returns:
-        Tables ``overall``, ``curves``, ``classes``, ``correlations``, ``pairs``, ``pair_correlations``, ``ols``; with
-        other methods ``methods``, with histograms ``weights``; with predictions ``pies``, ``pie_ratios``,
-        ``pie_overlap`` and, with those of at least 3 seeds, ``pie_stability``.
+        Tables ``overall``, ``curves``, ``classes``, ``correlations``, ``pairs``, ``pair_correlations``, ``ols``,
+        ``partial_effects``, ``label_counts``; with other methods ``methods``, with histograms ``weights``; with
+        predictions ``pies``, ``pie_ratios``, ``pie_overlap`` and, with those of at least 3 seeds, ``pie_stability``.
+        Where fewer than 3 seeds stand behind a result, its P is NaN.
 
     Raises:
         ValueError: no dense models in ``scores``, unknown definition or measure, or predictions of another shape.
     """
     options = options or Options()
     class_table = forgettability.classes(scores)
-    curve = forgettability.forgettability_curves(scores)["relative_change"]
-    pair_table = pairs.pairs(curve, labels, options.definitions)
+    curve = forgettability.forgettability_curves(scores)
+    corrected = curve["chance_corrected_relative_change"]
+    pair_table = pairs.pairs(curve["relative_change"], labels, options.definitions, corrected)
     ols_table = pairs.ols(pair_table, options.definitions)
     tables = {
         "overall": forgettability.overall(scores, options.alpha),
@@ -98,7 +104,10 @@ def analyse(
         "pairs": pair_table,
         "pair_correlations": pairs.pair_correlations(pair_table, options.definitions),
         "ols": ols_table,
+        "partial_effects": pairs.partial_effects(pair_table, options.definitions),
+        "label_counts": label_counts(scores),
     }
+    tables |= _untested(tables, scores)
     if others:
         tables["methods"] = methods.methods({options.method: scores, **others})
     if histograms is not None and len(histograms):
@@ -108,6 +117,33 @@ def analyse(
         return Analysis(tables, [*warnings, "No PIEs: mean predictions of dense and pruned models are not available."])
     tables |= _exemplars(labels, dense, pruned, options, by_seed)
     return Analysis(tables, [*warnings, *gaps.agreement_warnings(tables["pies"], options.pie_fraction)])
+
+
+def label_counts(scores: xr.Dataset) -> pd.DataFrame:
+    """Images of each class in each split (supplementary table 2), rarest last.
+
+    Returns:
+        Columns class, then those of train, val and test that the study knows, and total where it knows all three.
+        The last row, :data:`IMAGES`, counts the images of each split, missing where that is not known.
+    """
+    known = [split for split in SPLITS if f"{split}_count" in scores.coords]
+    table = pd.DataFrame({"class": scores["class"], **{split: scores[f"{split}_count"] for split in known}})
+    table = table.sort_values(known[0], ascending=False, kind="stable")
+    images = {"class": IMAGES, **{split: scores.attrs.get(f"n_{split}", np.nan) for split in known}}
+    table = pd.concat([table, pd.DataFrame([images])], ignore_index=True).astype(dict.fromkeys(known, "Int64"))
+    return table.assign(total=table[known].sum(axis=1, skipna=False)) if len(known) == len(SPLITS) else table
+
+
+def _untested(tables: Mapping[str, pd.DataFrame], scores: xr.Dataset) -> dict[str, pd.DataFrame]:
+    """The tables of tests that too few seeds stand behind, without their P: one network is no population."""
+    found = {}
+    if forgettability.seeds_compared(scores) < forgettability.MIN_SEEDS:
+        found = {name: without_p(tables[name]) for name in ("correlations", "pair_correlations", "ols")}
+    elif forgettability.seeds_compared(scores, highest=True) < forgettability.MIN_SEEDS:
+        table = tables["correlations"]
+        at_max = table["y"].str.endswith("relative_change_at_max")
+        found = {"correlations": without_p(table).where(at_max, table)}
+    return found
 
 
 def _exemplars(

@@ -22,48 +22,61 @@ from prunecxr.report.style import (
     log_ticks,
     new_figure,
     percent_axis,
+    state,
     styled,
 )  # fmt: skip
-from prunecxr.report.wording import number, p_value, sparsity
+from prunecxr.report.wording import sparsity
 
 NAMED = 3
+CORRECTED = "chance_corrected_"
 METHOD_LOOKS = ((BLUE, "-", "o"), (RED, "--", "s"), (INK, ":", "^"), (THIRD, "-.", "D"))
 
 
 def overall(table: pd.DataFrame) -> Figure:
-    """Mean AP by sparsity: median over seeds, quartiles, and the first significant drop (the paper's figure 1)."""
+    """Mean AP by sparsity, raw and chance-corrected: median over seeds, quartiles, first significant drops (figure 1).
+
+    The paper shows the raw one alone.
+    """
     with styled():
         figure, axes = new_figure()
-        axes.fill_between(table["sparsity"], table["q25"], table["q75"], color=BLUE, alpha=0.25, linewidth=0)
-        axes.plot(table["sparsity"], table["median_mean_ap"], color=BLUE, marker="o", markersize=4, linewidth=1.6)
-        drops = table.loc[table["significant_drop"], "sparsity"]
-        if len(drops):
-            axes.axvline(drops.min(), color=INK, linestyle=":", linewidth=1.2)
+        drops: dict[float, list[str]] = {}
+        for prefix, (colour, line, marker), name in (
+            ("", METHOD_LOOKS[0], "AP"),
+            (CORRECTED, METHOD_LOOKS[1], "chance-corrected AP"),
+        ):
+            _band(axes, table, prefix, colour, line, marker, name)
+            first = table.loc[table[f"{prefix}significant_drop"], "sparsity"].min()
+            if not np.isnan(first):
+                drops.setdefault(float(first), []).append(name)
+        for first, names in drops.items():
+            axes.axvline(first, color=INK, linestyle=":", linewidth=1.2)
+            of = "" if len(names) == 2 else f"\nof {names[0]}"
             axes.annotate(
-                f"first significant drop: {sparsity(drops.min())} ", (drops.min(), 0.04),
-                xycoords=("data", "axes fraction"), ha="right" if drops.min() > 0.4 else "left", fontsize=8.5,
+                f" first significant drop{of}: {sparsity(first)} ",
+                (first, 0.04 if names[0] == "AP" else 0.16), xycoords=("data", "axes fraction"),
+                ha="right" if first > 0.4 else "left", fontsize=8.5,
             )  # fmt: skip
         _sparsity_axis(axes)
-        axes.set_ylabel("mean AP (median and quartiles over seeds)")
-        axes.set_ylim(bottom=0)
+        axes.set_ylabel("mean over classes (median and quartiles over seeds)")
+        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+        axes.legend(frameon=False, fontsize=8, loc="center left")
     return figure
 
 
-def methods(table: pd.DataFrame) -> Figure:
+def methods(table: pd.DataFrame, prefix: str = "") -> Figure:
     """Mean AP by sparsity of every pruning method: median over seeds, quartiles; told apart by line and marker."""
     with styled():
         figure, axes = new_figure()
         ends = []
         for i, (name, rows) in enumerate(table.groupby("method", sort=False)):
             colour, line, marker = METHOD_LOOKS[i % len(METHOD_LOOKS)]
-            x, y = rows["sparsity"], rows["median_mean_ap"]
-            axes.fill_between(x, rows["q25"], rows["q75"], color=colour, alpha=0.18, linewidth=0)
-            axes.plot(x, y, color=colour, linestyle=line, marker=marker, markersize=4, linewidth=1.6)
-            ends.append((str(name), colour, x.iloc[-1], y.iloc[-1]))
+            _band(axes, rows, prefix, colour, line, marker)
+            ends.append((str(name), colour, rows["sparsity"].iloc[-1], rows[f"{prefix}median_mean_ap"].iloc[-1]))
         _sparsity_axis(axes)
-        axes.set_ylabel("mean AP (median and quartiles over seeds)")
-        axes.set_ylim(bottom=0)
-        _label_ends(axes, ends)
+        what = "mean chance-corrected AP" if prefix else "mean AP"
+        axes.set_ylabel(f"{what}\n(median and quartiles over seeds)")
+        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+        _label_ends(axes, [end for end in ends if not np.isnan(end[-1])])
     return figure
 
 
@@ -94,40 +107,44 @@ def weights(table: pd.DataFrame, small: float) -> Figure:
     return figure
 
 
-def forgettability_curves(curves: pd.DataFrame, classes: pd.DataFrame) -> Figure:
+def forgettability_curves(curves: pd.DataFrame, classes: pd.DataFrame, prefix: str = "") -> Figure:
     """Relative change in AP by sparsity, every class; the most and the least frequent are named (figure 2)."""
+    value = f"{prefix}relative_change"
     with styled():
         figure, axes = new_figure(height=4.4)
-        named = _named(classes, set(curves.dropna(subset="relative_change")["class"]))
+        named = _named(classes, set(curves.dropna(subset=value)["class"]))
         ends = []
         for name, curve in curves.groupby("class", sort=False):
             if name not in named:
-                axes.plot(curve["sparsity"], curve["relative_change"], color=PALE, linewidth=0.8, zorder=1)
+                axes.plot(curve["sparsity"], curve[value], color=PALE, linewidth=0.8, zorder=1)
         for name, (colour, line, marker) in named.items():
-            curve = curves[curves["class"] == name].dropna(subset="relative_change")
+            curve = curves[curves["class"] == name].dropna(subset=value)
             axes.plot(
-                curve["sparsity"], curve["relative_change"], color=colour, linestyle=line, marker=marker,
+                curve["sparsity"], curve[value], color=colour, linestyle=line, marker=marker,
                 markersize=3.5, linewidth=1.5, markerfacecolor="white" if line == "--" else colour, zorder=3,
             )  # fmt: skip
-            ends.append((name, colour, curve["sparsity"].iloc[-1], curve["relative_change"].iloc[-1]))
-        axes.axhline(-0.2, color=INK, linestyle=":", linewidth=1)
-        axes.annotate("−20%", (0, -0.2), xytext=(2, -3), textcoords="offset points", va="top", fontsize=8)
+            ends.append((name, colour, curve["sparsity"].iloc[-1], curve[value].iloc[-1]))
+        marks = {-0.2: "−20%", -1: "back at chance"} if prefix else {-0.2: "−20%"}
+        for level, text in marks.items():
+            axes.axhline(level, color=INK, linestyle=":", linewidth=1)
+            axes.annotate(text, (0, level), xytext=(2, -3), textcoords="offset points", va="top", fontsize=8)
         _sparsity_axis(axes)
         percent_axis(axes.yaxis)
-        axes.set_ylabel("relative change in AP (median over seeds)")
+        axes.set_ylabel(_change_label(prefix, "(median over seeds)"))
         _label_ends(axes, ends)
         axes.set_title("solid: most frequent; dashed: rarest; gray: all others", fontsize=8.5, loc="left", color="0.3")
     return figure
 
 
-def first_drop(classes: pd.DataFrame, correlations: pd.DataFrame) -> Figure:
+def first_drop(classes: pd.DataFrame, correlations: pd.DataFrame, prefix: str = "") -> Figure:
     """First sparsity with a 20% drop against training frequency (figure 3, left); censored classes on top."""
+    drop, late = f"{prefix}first_drop_20", f"{prefix}censored"
     with styled():
         figure, axes = new_figure()
-        known = classes[(classes["train_count"] > 0) & (classes["first_drop_20"].notna() | classes["censored"])]
+        known = classes[(classes["train_count"] > 0) & (classes[drop].notna() | classes[late])]
         never = 1.03
-        height = known["first_drop_20"].where(~known["censored"], never)
-        seen = ~known["censored"]
+        height = known[drop].where(~known[late], never)
+        seen = ~known[late]
         axes.scatter(known["train_count"][seen], height[seen], s=26, color=BLUE, zorder=3)
         axes.scatter(
             known["train_count"][~seen], height[~seen], s=34, marker="^", facecolor="white", edgecolor=RED, zorder=3
@@ -136,27 +153,28 @@ def first_drop(classes: pd.DataFrame, correlations: pd.DataFrame) -> Figure:
             axes.annotate("never", (0, never), xycoords=("axes fraction", "data"), xytext=(4, 0),
                           textcoords="offset points", va="center", fontsize=8, color=RED)  # fmt: skip
         percent_axis(axes.yaxis)
-        axes.set_ylabel("first sparsity with a median drop > 20%")
+        axes.set_ylabel(f"first sparsity with a median drop > 20%\nin {'chance-corrected AP' if prefix else 'AP'}")
         _frequency_axis(axes, known["train_count"])
-        _state(axes, correlations, "first_drop_20")
+        state(axes, correlations[correlations["y"] == drop].iloc[0], "classes")
         axes.margins(y=0.15)
         axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= 1])
         label_points(axes, known["train_count"], height, known["class"], size=7.5)
     return figure
 
 
-def change_at_max(classes: pd.DataFrame, correlations: pd.DataFrame, highest: float) -> Figure:
+def change_at_max(classes: pd.DataFrame, correlations: pd.DataFrame, highest: float, prefix: str = "") -> Figure:
     """Relative change in AP at the highest sparsity against training frequency (figure 3, right)."""
+    change = f"{prefix}relative_change_at_max"
     with styled():
         figure, axes = new_figure()
-        known = classes[(classes["train_count"] > 0) & classes["relative_change_at_max"].notna()]
-        axes.scatter(known["train_count"], known["relative_change_at_max"], s=26, color=BLUE, zorder=3)
+        known = classes[(classes["train_count"] > 0) & classes[change].notna()]
+        axes.scatter(known["train_count"], known[change], s=26, color=BLUE, zorder=3)
         percent_axis(axes.yaxis)
-        axes.set_ylabel(f"relative change in AP at {sparsity(highest)} sparsity")
+        axes.set_ylabel(_change_label(prefix, f"at {sparsity(highest)} sparsity"))
         _frequency_axis(axes, known["train_count"])
-        _state(axes, correlations, "relative_change_at_max")
+        state(axes, correlations[correlations["y"] == change].iloc[0], "classes")
         axes.margins(y=0.15)
-        label_points(axes, known["train_count"], known["relative_change_at_max"], known["class"], size=7.5)
+        label_points(axes, known["train_count"], known[change], known["class"], size=7.5)
     return figure
 
 
@@ -228,11 +246,17 @@ def _frequency_axis(axes: Axes, counts: pd.Series) -> None:
     axes.set_xlabel("training images with the class (log scale)")
 
 
-def _state(axes: Axes, correlations: pd.DataFrame, y: str) -> None:
-    """The correlation above the plot."""
-    row = correlations[correlations["y"] == y].iloc[0]
-    axes.set_title(
-        f"ρ = {number(row.spearman_rho)} ({p_value(row.spearman_p)}), "
-        f"r = {number(row.pearson_r)} ({p_value(row.pearson_p)}), n = {row.n} classes",
-        fontsize=8.5, loc="left", color="0.3",
+def _band(
+    axes: Axes, table: pd.DataFrame, prefix: str, colour: str, line: str, marker: str, name: str | None = None
+) -> None:
+    """Median over seeds with a band between the quartiles."""
+    x, low, high = table["sparsity"], table[f"{prefix}q25"], table[f"{prefix}q75"]
+    axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+    axes.plot(
+        x, table[f"{prefix}median_mean_ap"], color=colour, linestyle=line, marker=marker, markersize=4, linewidth=1.6,
+        label=name,
     )  # fmt: skip
+
+
+def _change_label(prefix: str, end: str) -> str:
+    return f"relative change in {'chance-corrected AP' if prefix else 'AP'}\n{end}"

@@ -14,14 +14,15 @@ from matplotlib.ticker import FuncFormatter
 
 from prunecxr.report.findings import GalleryItem
 from prunecxr.report.labelling import label_points
-from prunecxr.report.style import BLUE, INK, PALE, RED, log_ticks, new_figure, ratio_label, styled
-from prunecxr.report.wording import number, p_value
+from prunecxr.report.style import BLUE, INK, PALE, RED, log_ticks, new_figure, ratio_label, state, styled
+from prunecxr.report.wording import number
 
 AXES_OF_PAIRS = {
     "log_freq_diff": "difference in log test frequency, |LogFreqDiff|",
     "iou_fourth_root": "co-occurrence, IoU$^{1/4}$",
 }
-OVERLAPS = {0.1: ":", 0.5: "--", 0.9: "-"}
+LINES = {0.1: ":", 0.5: "--", 0.9: "-"}  # quantile of the difference in frequency -> line
+LOOKS = ((INK, "^"), (RED, "s"), (BLUE, "o"))
 
 
 def pairs(
@@ -29,34 +30,52 @@ def pairs(
     correlations: pd.DataFrame,
     x: str,
     definition: str,
-    ols: pd.DataFrame | None = None,
     highlight: tuple[str, str] | None = None,
+    y: str = "fcd",
 ) -> Figure:
-    """FCD of every pair of classes against ``log_freq_diff`` or ``iou_fourth_root`` (the paper's figure 4).
+    """FCD (or ``chance_corrected_fcd``) of every pair of classes against ``log_freq_diff`` or ``iou_fourth_root``.
 
-    Against the difference in frequency, the fitted regression (equation 2) is drawn at a low, middle and high overlap
-    where ``ols`` holds it: the interaction, if there is one, is the difference in slope.
+    The paper's figures 4 and 7.
     """
     with styled():
         figure, axes = new_figure()
-        table = pair_table.dropna(subset=[f"fcd_{definition}", f"{x}_{definition}"])
-        across, fcd = table[f"{x}_{definition}"], table[f"fcd_{definition}"]
+        table = pair_table.dropna(subset=[f"{y}_{definition}", f"{x}_{definition}"])
+        across, fcd = table[f"{x}_{definition}"], table[f"{y}_{definition}"]
         axes.scatter(across, fcd, s=16, color=BLUE, alpha=0.55, linewidth=0, zorder=2)
-        if ols is not None and x == "log_freq_diff":
-            _fitted_lines(axes, table, ols[ols["definition"] == definition], definition)
         axes.set_xlabel(AXES_OF_PAIRS[x], parse_math=True)
-        axes.set_ylabel(f"FCD (definition '{definition}')")
-        row = correlations[(correlations["definition"] == definition) & (correlations["x"] == x)].iloc[0]
-        axes.set_title(
-            f"ρ = {number(row.spearman_rho)} ({p_value(row.spearman_p)}), "
-            f"r = {number(row.pearson_r)} ({p_value(row.pearson_p)}), n = {row.n} pairs",
-            fontsize=8.5, loc="left", color="0.3",
-        )  # fmt: skip
+        axes.set_ylabel(_fcd_label(y, definition))
+        rows = correlations[(correlations["definition"] == definition) & (correlations["y"] == y)]
+        state(axes, rows[rows["x"] == x].iloc[0], "pairs")
         marked = _marked(table, fcd, highlight)
         if marked.any():
             axes.scatter(across[marked], fcd[marked], s=40, facecolor="none", edgecolor=INK, linewidth=1.3, zorder=4)
             names = [f"{a} &\n{b}" for a, b in table.loc[marked, ["class_a", "class_b"]].itertuples(index=False)]
             label_points(axes, across[marked], fcd[marked], names, size=7.5, avoid=(across, fcd))
+    return figure
+
+
+def interaction(effects: pd.DataFrame, definition: str, y: str = "fcd") -> Figure:
+    """Partial effect of co-occurrence in equation 2: the fit at a small, middle and large difference in frequency.
+
+    ``effects`` is the table of :func:`prunecxr.analysis.pairs.partial_effects`. Lines of different slope are the
+    interaction.
+    """
+    with styled():
+        figure, axes = new_figure()
+        rows = effects[(effects["definition"] == definition) & (effects["y"] == y)]
+        for (quantile, line), (colour, marker) in zip(LINES.items(), LOOKS, strict=True):
+            part = rows[rows["quantile"] == quantile]
+            difference = part["log_freq_diff"].iloc[0]
+            axes.fill_between(part["iou_fourth_root"], part["low"], part["high"], color=colour, alpha=0.15, linewidth=0)
+            axes.plot(
+                part["iou_fourth_root"], part["fitted"], color=colour, linestyle=line, marker=marker, markevery=5,
+                markersize=4, linewidth=1.6, label=f"{difference:.2f} ({100 * quantile:.0f}th percentile of pairs)",
+            )  # fmt: skip
+        axes.set_xlabel(AXES_OF_PAIRS["iou_fourth_root"], parse_math=True)
+        axes.set_ylabel(f"fitted {_fcd_label(y, definition)}")
+        axes.legend(
+            title="at a difference in log frequency of", frameon=False, fontsize=7.5, title_fontsize=7.5, loc="best"
+        )
     return figure
 
 
@@ -112,19 +131,8 @@ def _said(item: GalleryItem, most: int = 5) -> list[str]:
     ]
 
 
-def _fitted_lines(axes: Axes, table: pd.DataFrame, fit: pd.DataFrame, definition: str) -> None:
-    beta = fit["coefficient"].to_numpy()
-    if not len(beta) or np.isnan(beta).any():
-        return
-    across = np.array([0, table[f"log_freq_diff_{definition}"].max()])
-    for quantile, line in OVERLAPS.items():
-        overlap = table[f"iou_fourth_root_{definition}"].quantile(quantile)
-        fitted = beta[0] + beta[1] * across + beta[2] * overlap + beta[3] * across * overlap
-        label = f"IoU$^{{1/4}}$ = {overlap:.2f} ({100 * quantile:.0f}th percentile)"
-        axes.plot(across, fitted, color=RED, linestyle=line, linewidth=1.4, label=label, zorder=3)
-    legend = axes.legend(title="regression at", frameon=False, fontsize=7.5, title_fontsize=7.5, loc="upper left")
-    for text in legend.get_texts():
-        text.set_parse_math(True)
+def _fcd_label(y: str, definition: str) -> str:
+    return f"{'chance-corrected ' if y != 'fcd' else ''}FCD (definition '{definition}')"
 
 
 def _marked(table: pd.DataFrame, fcd: pd.Series, highlight: tuple[str, str] | None) -> pd.Series:

@@ -63,6 +63,8 @@ class Findings:
         pie_sparsity: sparsity of the pruned population that PIEs come from.
         measure: of agreement.
         highlight: a pair of classes to be marked in the figures of pairs.
+        readers: what readers said of PIEs and other images, as from :func:`prunecxr.analysis.readers.summary`; None
+            where there was no reader study.
     """
 
     study: str
@@ -76,6 +78,13 @@ class Findings:
     pie_sparsity: float = 0.9
     measure: str = "spearman"
     highlight: tuple[str, str] | None = None
+    readers: pd.DataFrame | None = None
+
+    @property
+    def definitions(self) -> tuple[str, ...]:
+        """Every definition of pairs that the tables have, the one of the sentences first."""
+        present = self.tables["ols"]["definition"].unique() if "ols" in self.tables else ()
+        return (self.definition, *(name for name in present if name != self.definition))
 
 
 def gallery(

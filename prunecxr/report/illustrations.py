@@ -8,10 +8,14 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from prunecxr.report import figures, figures_images, sentences
+from prunecxr.report import captions, figures, figures_images, reader_findings
 from prunecxr.report.findings import Findings
+from prunecxr.report.sentences import FIRST, MEASURED, MOST
 from prunecxr.report.style import as_png, as_svg
 from prunecxr.report.wording import sparsity
+
+OVERALL, CLASSES, PAIRS, IMAGES, READERS = "Overall", "Classes", "Pairs of classes", "Images", "Readers"
+CORRECTED = "_chance_corrected"
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,8 @@ class Illustration:
 
     Attributes:
         name: of its files, ``figures/<name>.png`` and ``.svg``.
-        title: short.
+        part: of the report that it stands in.
+        title: short, with the paper's figure that it is the counterpart of.
         caption: the sentence that it supports.
         alt: what it shows, for those who cannot see it.
         figure: matplotlib figure.
@@ -29,6 +34,7 @@ class Illustration:
     """
 
     name: str
+    part: str
     title: str
     caption: str
     alt: str
@@ -41,103 +47,172 @@ class Illustration:
         return as_png(self.figure)
 
 
+Drawn = tuple[str, str, str, str, str, Figure]
+
+
 def illustrate(findings: Findings) -> list[Illustration]:
-    """Every figure that the findings have data for, in the order of the report."""
+    """Every figure that the findings have data for, in the order of the report: raw, then chance-corrected."""
+    parts = (_models(findings), _classes(findings), _pairs(findings), _images(findings), _readers(findings))
     return [
-        Illustration(name, title, caption, alt, figure, as_svg(figure), on_page=name != "pie_gallery")
-        for name, title, caption, alt, figure in [*_models(findings), *_pairs(findings), *_images(findings)]
+        Illustration(name, within, title, caption, alt, figure, as_svg(figure), on_page=name != "pie_gallery")
+        for part in parts
+        for name, within, title, caption, alt, figure in part
     ]
 
 
-def _models(findings: Findings) -> Iterator[tuple[str, str, str, str, Figure]]:
+def _models(findings: Findings) -> Iterator[Drawn]:
     tables = findings.tables
-    overall, classes, correlations = tables["overall"], tables["classes"], tables["correlations"]
-    highest = float(overall["sparsity"].max())
-    at = sparsity(highest)
     yield (
-        "mean_ap", "Overall performance", str(sentences.overall(findings)),
-        "Line of the mean average precision by sparsity with a band between the quartiles over seeds.",
-        figures.overall(overall),
+        "mean_ap", OVERALL, "Overall performance (figure 1, left)", captions.overall(findings),
+        "Two lines, mean average precision and its chance-corrected counterpart by sparsity, each with a band between "
+        f"the quartiles over seeds. {captions.overall(findings)}",
+        figures.overall(tables["overall"]),
     )  # fmt: skip
     if "weights" in tables:
         yield (
-            "weight_magnitudes", "Weight magnitudes", sentences.weights_caption(findings),
+            "weight_magnitudes", OVERALL, "Weight magnitudes (figure 1, right)", captions.weights(findings),
             f"Histogram of the magnitudes of the dense models' prunable weights on a logarithmic axis; those below "
-            f"{sentences.SMALL:g} are hatched.",
-            figures.weights(tables["weights"], sentences.SMALL),
+            f"{captions.SMALL:g} are hatched.",
+            figures.weights(tables["weights"], captions.SMALL),
         )  # fmt: skip
     if "methods" in tables:
-        yield (
-            "methods", "Pruning methods", sentences.methods_caption(findings),
-            "One line a pruning method: mean average precision by sparsity with a band between the quartiles over "
-            "seeds.",
-            figures.methods(tables["methods"]),
-        )  # fmt: skip
-    if not classes["relative_change_at_max"].notna().any() or highest == 0:
+        for prefix in MEASURED:
+            yield (
+                *_named("methods", OVERALL, "Pruning methods", prefix), captions.methods(findings, prefix),
+                f"One line a pruning method: mean {_ap(prefix)} by sparsity with a band between the quartiles over "
+                "seeds.",
+                figures.methods(tables["methods"], prefix),
+            )  # fmt: skip
+
+
+def _classes(findings: Findings) -> Iterator[Drawn]:
+    tables = findings.tables
+    classes, correlations = tables["classes"], tables["correlations"]
+    highest = float(tables["overall"]["sparsity"].max())
+    at = sparsity(highest)
+    if highest == 0:
         return
-    yield (
-        "forgettability_curves", "Forgettability curves", str(sentences.most_forgotten(findings)),
-        "One line a class: relative change in average precision by sparsity; the most frequent and the rarest named.",
-        figures.forgettability_curves(tables["curves"], classes),
-    )  # fmt: skip
-    if (classes["train_count"] > 0).any():
+    known = [prefix for prefix in MEASURED if classes[f"{prefix}{MOST}"].notna().any()]
+    for prefix in known:
         yield (
-            "first_drop", "What is forgotten first", sentences.frequency_caption(findings, "first_drop_20"),
-            "One point a class: first sparsity with a 20% drop in average precision against training frequency.",
-            figures.first_drop(classes, correlations),
-        )  # fmt: skip
+            *_named("forgettability_curves", CLASSES, "Forgettability curves (figure 2)", prefix),
+            captions.curves(findings, prefix),
+            f"One line a class: relative change in {_ap(prefix)} by sparsity; the most frequent and the rarest named.",
+            figures.forgettability_curves(tables["curves"], classes, prefix),
+        )
+    counted = [prefix for prefix in known if (classes["train_count"] > 0).any()]
+    for prefix in counted:
         yield (
-            "change_at_max", "What is forgotten most", sentences.frequency_caption(findings, "relative_change_at_max"),
-            f"One point a class: relative change in average precision at {at} sparsity against training frequency.",
-            figures.change_at_max(classes, correlations, highest),
+            *_named("first_drop", CLASSES, "What is forgotten first (figure 3, left)", prefix),
+            captions.frequency(findings, FIRST, prefix),
+            f"One point a class: first sparsity with a 20% drop in {_ap(prefix)} against training frequency.",
+            figures.first_drop(classes, correlations, prefix),
+        )
+    for prefix in counted:
+        yield (
+            *_named("change_at_max", CLASSES, "What is forgotten most (figure 3, right)", prefix),
+            captions.frequency(findings, MOST, prefix),
+            f"One point a class: relative change in {_ap(prefix)} at {at} sparsity against training frequency.",
+            figures.change_at_max(classes, correlations, highest, prefix),
+        )
+    if known:
+        yield (
+            "chance_correction", CLASSES, "Raw and chance-corrected change", captions.chance(findings),
+            f"For every class the raw and the chance-corrected relative change at {at} sparsity, and the raw change of "
+            "a class forgotten entirely.",
+            figures.chance_correction(classes, highest),
         )  # fmt: skip
-    yield (
-        "chance_correction", "Raw and chance-corrected change", sentences.chance_caption(findings),
-        f"For every class the raw and the chance-corrected relative change at {at} sparsity, and the raw change of a "
-        "class forgotten entirely.",
-        figures.chance_correction(classes, highest),
-    )  # fmt: skip
 
 
-def _pairs(findings: Findings) -> Iterator[tuple[str, str, str, str, Figure]]:
-    tables, definition = findings.tables, findings.definition
-    if "pairs" not in tables or not tables["pairs"][f"fcd_{definition}"].notna().any():
+def _pairs(findings: Findings) -> Iterator[Drawn]:
+    """In the definition of the sentences, then in the other one where both were asked for."""
+    if "pairs" not in findings.tables:
         return
-
-    def figure(x: str, ols: pd.DataFrame | None = None) -> Figure:
-        table, correlations = tables["pairs"], tables["pair_correlations"]
-        return figures_images.pairs(table, correlations, x, definition, ols, findings.highlight)
-
-    yield (
-        "pairs_frequency", "Difference in frequency and in forgetting",
-        sentences.pair_caption(findings, "log_freq_diff"),
-        "One point a pair of classes: dissimilarity of forgettability curves against difference in log frequency.",
-        figure("log_freq_diff", tables["ols"]),
-    )  # fmt: skip
-    yield (
-        "pairs_overlap", "Co-occurrence and difference in forgetting",
-        sentences.pair_caption(findings, "iou_fourth_root"),
-        "One point a pair of classes: dissimilarity of forgettability curves against overlap of the label sets.",
-        figure("iou_fourth_root"),
-    )  # fmt: skip
+    for definition in findings.definitions:
+        for x, name, title, of in (
+            ("log_freq_diff", "pairs_frequency", "Difference in frequency and in forgetting (figures 4 and 7, left)",
+             "difference in log frequency"),
+            ("iou_fourth_root", "pairs_overlap", "Co-occurrence and difference in forgetting (figures 4 and 7, right)",
+             "overlap of the label sets"),
+        ):  # fmt: skip
+            yield from _scattered(findings, x, definition, (name, title, of))
+        yield from _effects(findings, definition)
 
 
-def _images(findings: Findings) -> Iterator[tuple[str, str, str, str, Figure]]:
+def _scattered(findings: Findings, x: str, definition: str, said: tuple[str, str, str]) -> Iterator[Drawn]:
+    tables, (name, title, of) = findings.tables, said
+    for prefix in MEASURED:
+        y = f"{prefix}fcd"
+        if tables["pairs"][f"{y}_{definition}"].notna().any():
+            yield (
+                *_named(f"{name}{_suffix(findings, definition)}", PAIRS, title, prefix),
+                captions.pairs(findings, x, prefix, definition),
+                f"One point a pair of classes: dissimilarity of forgettability curves of {_ap(prefix)} against {of}, "
+                f"definition '{definition}'.",
+                figures_images.pairs(
+                    tables["pairs"], tables["pair_correlations"], x, definition, findings.highlight, y
+                ),
+            )
+
+
+def _effects(findings: Findings, definition: str) -> Iterator[Drawn]:
+    effects: pd.DataFrame = findings.tables["partial_effects"]
+    for prefix in MEASURED:
+        y = f"{prefix}fcd"
+        if ((effects["definition"] == definition) & (effects["y"] == y)).any():
+            yield (
+                *_named(
+                    f"interaction{_suffix(findings, definition)}", PAIRS,
+                    "Interaction of frequency and co-occurrence (equation 2)", prefix,
+                ),
+                captions.effect(findings, prefix, definition),
+                "Three lines of the regression of dissimilarity on overlap, at a small, middle and large difference in "
+                f"frequency, with 95% bands; {_ap(prefix)}, definition '{definition}'.",
+                figures_images.interaction(effects, definition, y),
+            )  # fmt: skip
+
+
+def _images(findings: Findings) -> Iterator[Drawn]:
     ratios = findings.tables.get("pie_ratios")
     if ratios is None or not ratios["pie_count"].any():
         return
     yield (
-        "pie_classes", "Classes in PIEs", sentences.ratio_caption(findings, "class"),
+        "pie_classes", IMAGES, "Classes in PIEs (figure 5, left)", captions.ratios(findings, "class"),
         "One bar a class: share in pruning-identified exemplars relative to other images, with intervals.",
         figures_images.pie_ratios(ratios, "class"),
     )  # fmt: skip
     yield (
-        "pie_diseases", "Number of diseases in PIEs", sentences.ratio_caption(findings, "diseases"),
+        "pie_diseases", IMAGES, "Number of diseases in PIEs (figure 5, right)", captions.ratios(findings, "diseases"),
         "One bar a number of diseases: share in pruning-identified exemplars relative to other images, with intervals.",
         figures_images.pie_ratios(ratios, "diseases"),
     )  # fmt: skip
     if any(item.image is not None for item in findings.gallery):
         yield (
-            "pie_gallery", "Pruning-identified exemplars", "",
+            "pie_gallery", IMAGES, "Pruning-identified exemplars", "",
             "Images on which dense and pruned models disagree most.", figures_images.gallery(findings.gallery),
         )  # fmt: skip
+
+
+def _readers(findings: Findings) -> Iterator[Drawn]:
+    if findings.readers is None:
+        return
+    said = [reader_findings.caption(row, findings.alpha) for row in findings.readers.itertuples(index=False)]
+    yield (
+        "readers", READERS, "Readers' answers (figure 6)",
+        f"{' '.join(said)} Bars: means; lines: ± one standard deviation of the answers.",
+        reader_findings.ALT, reader_findings.figure(findings.readers, findings.alpha),
+    )  # fmt: skip
+
+
+def _named(name: str, part: str, title: str, prefix: str) -> tuple[str, str, str]:
+    """Name, part and title, which say what is chance-corrected."""
+    return (f"{name}{CORRECTED}", part, f"{title}, chance-corrected") if prefix else (name, part, title)
+
+
+def _suffix(findings: Findings, definition: str) -> str:
+    """Of the file: none for the definition of the sentences."""
+    return "" if definition == findings.definition else f"_{definition}"
+
+
+def _ap(prefix: str) -> str:
+    return "chance-corrected average precision" if prefix else "average precision"

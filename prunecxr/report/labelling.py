@@ -10,6 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
+from prunecxr.report.style import lay_out
+
 DIRECTIONS = np.array([(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1)])
 DISTANCES = (7, 14, 24, 36)
 CLOSE = 14
@@ -38,8 +40,7 @@ def label_points(
     """
     figure = axes.figure
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[arg-type]
-    figure.draw_without_rendering()  # type: ignore[union-attr]
-    figure.set_layout_engine("none")  # type: ignore[union-attr]
+    lay_out(figure)  # type: ignore[arg-type]
     scale = figure.dpi / 72
     points = _pixels(axes, x, y)
     frame = axes.get_window_extent(renderer)

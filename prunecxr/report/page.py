@@ -6,13 +6,14 @@ import base64
 import io
 from collections.abc import Sequence
 from html import escape
+from itertools import groupby
 
 import numpy as np
 from PIL import Image
 
 from prunecxr.report import sentences
 from prunecxr.report.findings import Findings, GalleryItem
-from prunecxr.report.illustrations import Illustration, illustrate
+from prunecxr.report.illustrations import READERS, Illustration, illustrate
 from prunecxr.report.page_style import STYLE
 from prunecxr.report.tables import html_tables
 from prunecxr.report.wording import number, sparsity
@@ -25,6 +26,11 @@ DEFINITIONS = {
     "forgettability curves over the sparsities above 0, frequency the row sum of the co-occurrence matrix, IoU "
     "co-occurrences over the sum of the two row sums less co-occurrences",
 }
+
+NO_READERS = (
+    "Figure 6 shows what readers say of PIEs and other images; there are no answers yet. reader_export writes forms "
+    "for them, reader_import takes their answers, and the next analysis shows them here."
+)
 
 
 def render(findings: Findings, illustrations: Sequence[Illustration] | None = None) -> str:
@@ -41,7 +47,7 @@ def render(findings: Findings, illustrations: Sequence[Illustration] | None = No
     parts = [
         _warnings(findings.warnings),
         _answers(findings),
-        _figures(drawn),
+        _figures(drawn, findings.readers is not None),
         _gallery(findings),
         _tables(findings),
         _methods(findings),
@@ -82,14 +88,26 @@ def _warnings(warnings: Sequence[str]) -> str:
     return _section("warnings", "Warnings", f'<ul class="warnings">{items}</ul>')
 
 
-def _figures(drawn: Sequence[Illustration]) -> str:
-    cards = (
+def _figures(drawn: Sequence[Illustration], read: bool) -> str:
+    """The figures by part of the report, and what is said of a reader study that there was not."""
+    shown = [one for one in drawn if one.on_page]
+    parts = "".join(
+        f'<h3>{escape(part)}</h3><div class="figures">{"".join(_figure(one) for one in group)}</div>'
+        for part, group in groupby(shown, key=lambda one: one.part)
+    )
+    absent = "" if read else f'<h3>{READERS}</h3><p class="quiet">{escape(NO_READERS)}</p>'
+    intro = (
+        "<p class='quiet'>Numbers in brackets are those of the figures in the paper. Whatever is measured on AP stands "
+        "beside its chance-corrected counterpart.</p>"
+    )
+    return _section("figures", "Figures", f"{intro}{parts}{absent}")
+
+
+def _figure(one: Illustration) -> str:
+    return (
         f'<figure><img alt="{escape(one.alt)}" src="data:image/svg+xml;base64,{_base64(one.svg)}">'
         f"<figcaption><strong>{escape(one.title)}.</strong> {escape(one.caption)}</figcaption></figure>"
-        for one in drawn
-        if one.on_page
     )
-    return _section("figures", "Figures", f'<div class="figures">{"".join(cards)}</div>')
 
 
 def _gallery(findings: Findings) -> str:
@@ -148,10 +166,14 @@ def _methods(findings: Findings) -> str:
         "divides by AP − prevalence instead: −100% is back at chance for every class.",
         "The overall drop is tested with Welch's t-test of the mean APs of all seeds at a sparsity against the dense "
         "ones, from 3 seeds on, two-sided; significant where the mean is lower and P < "
-        f"{findings.alpha:g}. ρ is Spearman's and r Pearson's correlation, both with two-sided P. Classes that never "
+        f"{findings.alpha:g}. P is given raw, as in the paper, and adjusted by Holm's method for the number of "
+        "sparsities. ρ is Spearman's and r Pearson's correlation, both with two-sided P. Classes that never "
         "drop by 20% share the last rank in ρ and are left out of r. P-values of pairs take pairs as independent, "
-        "which pairs sharing a class are not.",
-        f"Pairs of classes use the definition {DEFINITIONS[findings.definition]}.",
+        "which pairs sharing a class are not. Where fewer than 3 seeds stand behind a result, nothing is tested.",
+        "Pairs of classes: the answers above use the definition "
+        + "; figures and tables also ".join(DEFINITIONS[name] for name in findings.definitions)
+        + ". Chance-corrected FCD is that of the chance-corrected curves. The regression is FCD = b0 + "
+        "b1 |LogFreqDiff| + b2 IoU^¼ + b3 |LogFreqDiff| IoU^¼, by ordinary least squares.",
         "Pruning-identified exemplars are the images on which the mean predictions of dense and of "
         f"{sparsity(findings.pie_sparsity)} sparse models agree least (measure: {findings.measure}). Intervals of "
         "their ratios are 95% percentile intervals of a bootstrap over patients. Their stability is that over "

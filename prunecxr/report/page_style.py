@@ -26,6 +26,8 @@ p { margin: 0 0 10px; }
 .warnings li + li { margin-top: 6px; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 34px 40px;
   align-items: start; }
+.figures + h3 { margin-top: 36px; }
+#figures > h3 { margin-bottom: 10px; font-size: 18px; }
 figure { margin: 0; break-inside: avoid; }
 figure img { display: block; width: 100%; height: auto; }
 figcaption { margin-top: 6px; color: var(--quiet); font-size: 14px; overflow-wrap: anywhere; }

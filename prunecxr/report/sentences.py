@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from prunecxr.report.findings import Findings
-from prunecxr.report.wording import correlation, count, listing, number, p_value, percent, sparsity
+from prunecxr.report.wording import TIED, correlation, count, listing, number, p_value, percent, sparsity
 
-NEARLY_ALL = 0.9
-SMALL = 0.01  # the paper's threshold for weight magnitudes, an edge of the histogram
+MEASURED = ("", "chance_corrected_")  # prefixes of columns: measured from zero, and from chance
+NOT_TESTED = "Not tested: fewer than 3 seeds."
 FIRST, MOST = "first_drop_20", "relative_change_at_max"
 
 
@@ -39,29 +39,38 @@ def answers(findings: Findings) -> list[Answer]:
 
 
 def overall(findings: Findings) -> Answer:
-    """The first significant drop in mean AP."""
+    """The first significant drop in mean AP, and in its chance-corrected counterpart."""
     question, table = "When does overall performance drop?", findings.tables["overall"]
-    dense, last = table.iloc[0], table.iloc[-1]
-    seeds = count(int(dense.n), "dense model")
-    change = (
-        f"Mean AP, median over seeds: {number(dense.median_mean_ap, 3)} dense, "
-        f"{number(last.median_mean_ap, 3)} at {sparsity(last.sparsity)} sparsity."
-    )
+    seeds = count(int(table["n"].iloc[0]), "dense model")
+    raw, corrected = (_change(table, prefix) for prefix in MEASURED)
+    change = f"Mean AP, median over seeds: {raw}. Chance-corrected: {corrected}."
     tested = table[table["welch_p"].notna()]
     if tested.empty:
         return Answer(question, "Not tested.", f"A test needs 3 dense and 3 pruned models that vary; {seeds}. {change}")
-    drops, holm = (tested[tested[column]] for column in ("significant_drop", "significant_drop_holm"))
-    how = f"Welch's t-test against {seeds}"
+    how = f"Welch's t-test against {seeds}, {count(len(tested), 'sparsity', 'sparsities')}"
+    first, beside = (first_drop(findings, prefix) for prefix in MEASURED)
+    drops = table.loc[table["significant_drop"], "sparsity"]
+    verdict = (
+        f"The first significant drop in mean AP is at {sparsity(drops.min())} sparsity."
+        if len(drops)
+        else "At no sparsity significantly."
+    )
+    return Answer(question, verdict, f"{how}: {first}. Chance-corrected mean AP: {beside}. {change}")
+
+
+def first_drop(findings: Findings, prefix: str) -> str:
+    """The first significant drop of the raw or chance-corrected mean AP: its test, and where Holm's is."""
+    table = findings.tables["overall"]
+    drops, holm = (table[table[f"{prefix}significant_drop{kind}"]] for kind in ("", "_holm"))
     if drops.empty:
-        at = count(len(tested), "sparsity", "sparsities")
-        return Answer(question, "At no sparsity significantly.", f"{how}, {at}, every P ≥ {findings.alpha:g}. {change}")
+        return f"no drop with P{TIED}<{TIED}{findings.alpha:g}"
     row = drops.iloc[0]
     adjusted = f"first at {sparsity(holm['sparsity'].iloc[0])}" if len(holm) else "at none"
-    return Answer(
-        question,
-        f"The first significant drop in mean AP is at {sparsity(row.sparsity)} sparsity.",
-        f"{how}: n = {int(row.n)}, t = {number(row.welch_t)}, {p_value(row.welch_p)}; after Holm's adjustment for "
-        f"{count(len(tested), 'test')}, {adjusted}. {change}",
+    tests = int(table[f"{prefix}welch_p"].notna().sum())
+    return (
+        f"first at {sparsity(row.sparsity)} with n{TIED}={TIED}{int(row.n)}, "
+        f"t{TIED}={TIED}{number(row[f'{prefix}welch_t'])}, {p_value(row[f'{prefix}welch_p'])}; "
+        f"after Holm's adjustment for {count(tests, 'test')}, {adjusted}"
     )
 
 
@@ -78,7 +87,7 @@ def first_forgotten(findings: Findings) -> Answer:
     return Answer(
         question,
         f"{raw}.",
-        f"The smallest sparsity where AP has dropped by more than 20% (median over seeds). Measured from chance: "
+        f"The smallest sparsity where AP has dropped by more than 20% (median over seeds). Chance-corrected: "
         f"{beside}.{kept}",
     )
 
@@ -93,7 +102,7 @@ def most_forgotten(findings: Findings) -> Answer:
     return Answer(
         question,
         f"{raw.idxmin()}: {percent(raw.min())} of its AP at {sparsity(_highest(findings))} sparsity.",
-        f"Median over seeds. Measured from chance, where {percent(-1)} is back at chance: {measured}.",
+        f"Median over seeds. Chance-corrected, where {percent(-1)} is back at chance: {measured}.",
     )
 
 
@@ -101,35 +110,49 @@ def rare_classes(findings: Findings) -> Answer:
     """Whether rare classes are forgotten more and earlier, and whether this survives chance correction."""
     question = "Are rare classes forgotten more?"
     table = findings.tables["correlations"].set_index("y")
-    raw, corrected, early = (table.loc[y] for y in (MOST, f"chance_corrected_{MOST}", FIRST))
-    if np.isnan(raw.spearman_p):
+    (raw, early), (corrected, early_corrected) = (
+        [table.loc[f"{prefix}{y}"] for y in (MOST, FIRST)] for prefix in MEASURED
+    )
+    if np.isnan(raw.spearman_rho):
         known = count(int(raw.n), "class", "classes")
         return Answer(question, f"Cannot be told from {known} with known training frequency and a change in AP.")
+    verdict = (
+        NOT_TESTED
+        if np.isnan(raw.spearman_p)
+        else _verdict(direction(raw, findings.alpha), direction(corrected, findings.alpha))
+    )
     return Answer(
         question,
-        _verdict(_direction(raw, findings.alpha), _direction(corrected, findings.alpha)),
+        verdict,
         f"Log training frequency against relative change at {sparsity(_highest(findings))} sparsity: "
-        f"{correlation(raw)}. The same, chance-corrected: {correlation(corrected)}. Against the first 20% drop: "
-        f"{correlation(early)}.",
+        f"{correlation(raw)}; chance-corrected: {correlation(corrected)}. Against the first 20% drop: "
+        f"{correlation(early)}; chance-corrected: {correlation(early_corrected)}.",
     )
 
 
 def pairs(findings: Findings) -> Answer:
     """How dissimilarity of curves goes with co-occurrence and with difference in frequency."""
     question = "Do classes that occur together forget alike?"
-    frequency, overlap = (_pair_row(findings, x) for x in ("log_freq_diff", "iou_fourth_root"))
-    if np.isnan(overlap.spearman_p):
-        return Answer(question, f"Cannot be told from {count(int(overlap.n), 'pair')} of classes.")
+    overlap, frequency = (
+        [pair_row(findings, x, f"{prefix}fcd", findings.definition) for prefix in MEASURED]
+        for x in ("iou_fourth_root", "log_freq_diff")
+    )
+    if np.isnan(overlap[0].spearman_rho):
+        return Answer(question, f"Cannot be told from {count(int(overlap[0].n), 'pair')} of classes.")
     verdict = {
         -1: "Yes: the more two classes occur together, the more alike their curves.",
         0: "Not shown: no association of co-occurrence with likeness of curves.",
         1: "No: the more two classes occur together, the less alike their curves.",
-    }[_direction(overlap, findings.alpha)]
+    }[direction(overlap[0], findings.alpha)]
+    told = [f"{correlation(raw)}; chance-corrected: {correlation(corrected)}" for raw, corrected in
+            (overlap, frequency)]  # fmt: skip
+    terms = [interaction(findings, findings.definition, prefix) for prefix in MEASURED]
     return Answer(
         question,
-        verdict,
-        f"Dissimilarity (FCD, definition '{findings.definition}') against overlap, IoU^¼: {correlation(overlap)}. "
-        f"Against difference in log frequency: {correlation(frequency)}.{_interaction(findings)}",
+        NOT_TESTED if np.isnan(overlap[0].spearman_p) else verdict,
+        f"Dissimilarity (FCD, definition '{findings.definition}') against overlap, IoU^¼: {told[0]}. Against "
+        f"difference in log frequency: {told[1]}. Interaction of both in the regression: {terms[0]}; "
+        f"chance-corrected: {terms[1]}.",
     )
 
 
@@ -151,32 +174,6 @@ def exemplars(findings: Findings) -> Answer:
         f"{int(pies['is_pie'].sum()):,} of {len(pies):,} test images are pruning-identified exemplars (PIEs) at "
         f"{sparsity(findings.pie_sparsity)} sparsity.{shown}{several}{_stability(findings)}{_overlap(findings)}",
     )
-
-
-def weights_caption(findings: Findings) -> str:
-    """How many weights are small."""
-    table = findings.tables["weights"]
-    below = float(table.loc[np.isclose(table["high"], SMALL), "share_below"].iloc[0])
-    seeds = count(int(table["n"].max()), "dense model")
-    return (
-        f"{percent(below)} of the prunable weights have a magnitude below {SMALL:g} (median over {seeds}). Magnitude "
-        "pruning takes the weights on the left first."
-    )
-
-
-def methods_caption(findings: Findings) -> str:
-    """Where the methods stand at the highest sparsity that all have, and how the first differs from the others."""
-    table = findings.tables["methods"].pivot_table(
-        index="sparsity", columns="method", values="median_mean_ap", sort=False
-    )
-    shared = table.dropna().sort_index()
-    if shared.empty or shared.index[-1] == 0:
-        return "The methods have no sparsity above 0 in common."
-    at, last = shared.index[-1], shared.iloc[-1].sort_values(ascending=False, kind="stable")
-    values = listing((f"{name} {number(value, 3)}" for name, value in last.items()), len(last))
-    gaps = shared.max(axis=1) - shared.min(axis=1)
-    widest = f"furthest apart, by {number(gaps.max(), 3)}, at {sparsity(gaps.idxmax())}"
-    return f"Mean AP at {sparsity(at)} sparsity, median over seeds: {values}; {widest}."
 
 
 def _stability(findings: Findings) -> str:
@@ -204,58 +201,6 @@ def _overlap(findings: Findings) -> str:
     return f" Jaccard index with the PIEs of other measures: {listing(values)}."
 
 
-def frequency_caption(findings: Findings, y: str) -> str:
-    """How ``y`` of a class goes with its training frequency, and the same chance-corrected."""
-    table = findings.tables["correlations"].set_index("y")
-    raw, corrected = table.loc[y], table.loc[f"chance_corrected_{y}"]
-    more = {FIRST: "drop earlier", MOST: "lose more"}[y]
-    found = {1: f"Rarer classes {more}", 0: "No association with frequency is shown", -1: f"Frequent classes {more}"}
-    censored = f" Never so in {count(int(raw.n_censored), 'class', 'classes')}." if raw.n_censored else ""
-    return (
-        f"{found[_direction(raw, findings.alpha)]}: {correlation(raw)}. Chance-corrected: {correlation(corrected)}."
-        f"{censored}"
-    )
-
-
-def chance_caption(findings: Findings) -> str:
-    """How far raw AP can fall, and how many classes have come near."""
-    table = findings.tables["classes"].dropna(subset=[MOST, f"chance_corrected_{MOST}"])
-    lost = int((table[f"chance_corrected_{MOST}"] < -NEARLY_ALL).sum())
-    return (
-        "A class forgotten entirely still scores AP = prevalence, so raw AP cannot fall below the black mark. Measured "
-        f"from chance, {lost} of {count(len(table), 'class', 'classes')} have lost more than {percent(NEARLY_ALL)} of "
-        f"what the dense models knew at {sparsity(_highest(findings))} sparsity."
-    )
-
-
-def pair_caption(findings: Findings, x: str) -> str:
-    """How FCD goes with ``x``; with the difference in frequency also the regression."""
-    row = _pair_row(findings, x)
-    more = {"log_freq_diff": "differ in frequency", "iou_fourth_root": "overlap"}[x]
-    found = {
-        1: f"The more two classes {more}, the more their curves differ",
-        0: "No association is shown",
-        -1: f"The more two classes {more}, the more alike their curves",
-    }[_direction(row, findings.alpha)]
-    regression = _interaction(findings) if x == "log_freq_diff" else ""
-    return f"{found}: {correlation(row)}.{regression}"
-
-
-def ratio_caption(findings: Findings, group: str) -> str:
-    """How many classes, or which numbers of diseases, differ between PIEs and other images."""
-    table = findings.tables["pie_ratios"]
-    table = table[table["group"] == group]
-    more, less = table[table["low"] > 1], table[table["high"] < 1]
-    parts = [
-        f"{what} frequent among PIEs: {listing(rows['value'])}"
-        for what, rows in (("more", more), ("less", less))
-        if len(rows)
-    ]
-    found = "; ".join(parts) or "no difference beyond what the patient bootstrap allows"
-    lines = "Lines are 95% intervals of a bootstrap over patients; gray where they include 1."
-    return f"{found[0].upper()}{found[1:]}. {lines}"
-
-
 def _earliest(table: pd.DataFrame, column: str) -> str:
     first = table[table[column] == table[column].min()]
     return f"{listing(first['class'])}, at {sparsity(table[column].min())} sparsity" if len(first) else ""
@@ -265,12 +210,19 @@ def _highest(findings: Findings) -> float:
     return float(findings.tables["overall"]["sparsity"].max())
 
 
-def _pair_row(findings: Findings, x: str) -> pd.Series:
+def _change(table: pd.DataFrame, prefix: str) -> str:
+    """'0.579 dense, 0.160 at 95% sparsity'."""
+    dense, last = (number(value, 3) for value in table[f"{prefix}median_mean_ap"].iloc[[0, -1]])
+    return f"{dense} dense, {last} at {sparsity(table['sparsity'].iloc[-1])} sparsity"
+
+
+def pair_row(findings: Findings, x: str, y: str, definition: str) -> pd.Series:
+    """The correlation of FCD (raw or chance-corrected, ``y``) with ``x`` in one definition."""
     table = findings.tables["pair_correlations"]
-    return table[(table["definition"] == findings.definition) & (table["x"] == x)].iloc[0]
+    return table[(table["definition"] == definition) & (table["x"] == x) & (table["y"] == y)].iloc[0]
 
 
-def _direction(row: pd.Series, alpha: float) -> int:
+def direction(row: pd.Series, alpha: float) -> int:
     """1, -1 or 0: the sign of Spearman's rho where it is significant."""
     return int(np.sign(row.spearman_rho)) if row.spearman_p < alpha else 0
 
@@ -288,13 +240,14 @@ def _verdict(raw: int, corrected: int) -> str:
     return f"{before}; after chance correction {after}."
 
 
-def _interaction(findings: Findings) -> str:
+def interaction(findings: Findings, definition: str, prefix: str) -> str:
+    """The coefficient of the product in equation 2, with its error, P, and R2."""
     table = findings.tables["ols"]
-    row = table[(table["definition"] == findings.definition) & table["term"].str.contains(":")].iloc[0]
-    if np.isnan(row.p):
-        return ""
-    found = f"{number(row.coefficient)} (SE {number(row.se)}, {p_value(row.p)}, R² = {number(row.r2)})"
-    return f" Interaction of both in the regression: {found}."
+    row = table[(table["definition"] == definition) & table["term"].str.contains(":")].iloc[0]
+    coefficient, se, p, r2 = (row[f"{prefix}{name}"] for name in ("coefficient", "se", "p", "r2"))
+    if np.isnan(coefficient):
+        return "not determined by these pairs"
+    return f"{number(coefficient)} (SE {number(se)}, {p_value(p)}, R²{TIED}={TIED}{number(r2)})"
 
 
 def _ratio(row: Any) -> str:

@@ -9,10 +9,13 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
+
+from prunecxr.report.wording import number, p_value
 
 # Okabe and Ito's blue, vermilion and black: far apart in hue for all readers, and in lightness on paper.
 BLUE, RED, INK, PALE = "#0072B2", "#D55E00", "#222222", "#BBBBBB"
@@ -87,9 +90,27 @@ def log_ticks(axis: Axis, low: float, high: float, label: FuncFormatter | None =
     axis.set_major_formatter(label or FuncFormatter(lambda value, _: f"{value:,g}"))
 
 
+def state(axes: Axes, row: pd.Series, noun: str) -> None:
+    """A correlation above the plot."""
+    p = [p_value(value) for value in (row.spearman_p, row.pearson_p)]
+    axes.set_title(
+        f"ρ = {number(row.spearman_rho)} ({p[0]}), r = {number(row.pearson_r)} ({p[1]}), n = {row.n} {noun}",
+        fontsize=8.5, loc="left", color="0.3",
+    )  # fmt: skip
+
+
+def lay_out(figure: Figure) -> None:
+    """Give everything its place for good: what is laid out once need not be again for every format."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        with styled():
+            engine.execute(figure)
+        figure.set_layout_engine(None)  # "none" would leave a place holder, for which saving draws everything twice
+
+
 def _saved(figure: Figure, **options: Any) -> bytes:
     buffer = io.BytesIO()
+    lay_out(figure)
     with styled():
         figure.savefig(buffer, **options)
-    figure.set_layout_engine("none")  # what was laid out once need not be again for another format
     return buffer.getvalue()

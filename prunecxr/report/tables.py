@@ -14,16 +14,20 @@ EXEMPLARS = 50
 QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
 CORRECTED = "chance_corrected_"
 TITLES = {
+    "training": "Training (supplementary table 1)",
+    "label_counts": "Images of each class by split (supplementary table 2)",
     "overall": "Mean AP by sparsity",
     "overall_corrected": "Mean chance-corrected AP by sparsity",
     "methods": "Mean AP by sparsity, all pruning methods",
+    "methods_corrected": "Mean chance-corrected AP by sparsity, all pruning methods",
     "weights": "Weight magnitudes",
     "classes": "Classes",
     "curves": "Forgettability curves",
     "curves_corrected": "Forgettability curves, chance-corrected",
     "correlations": "Class frequency and forgetting",
     "pair_correlations": "Pairs of classes: correlations with FCD",
-    "ols": "Pairs of classes: regression of FCD",
+    "ols": "Pairs of classes: regression of FCD (equation 2)",
+    "ols_corrected": "Pairs of classes: regression of chance-corrected FCD",
     "pairs": "Pairs of classes",
     "pie_ratios": "Classes and numbers of diseases in PIEs",
     "pie_overlap": "PIEs of different measures of agreement",
@@ -33,7 +37,10 @@ TITLES = {
 NOTES = {
     "overall": "n: seeds with a value; welch: Welch's t-test against the dense models.",
     "overall_corrected": "Mean over classes of (AP − prevalence) / (1 − prevalence), tested in the same way.",
+    "training": "Of the dense models; range over seeds where they differ.",
+    "label_counts": "Splits whose counts this study knows; the last row counts images.",
     "methods": "Median over seeds; one column a sparsity.",
+    "methods_corrected": "Median over seeds; one column a sparsity.",
     "weights": "share: of the prunable weights of the dense models with low ≤ magnitude < high, median and quartiles "
     "over seeds; share_below: of those below high. Empty bins are left out.",
     "classes": "first_drop_20: smallest sparsity whose median drop exceeds 20%, empty where there is none; "
@@ -41,6 +48,9 @@ NOTES = {
     "curves": "Median over seeds of the relative change in AP; one column a sparsity.",
     "curves_corrected": "Median over seeds of the change relative to AP above chance; one column a sparsity.",
     "correlations": "n: classes in Spearman's rho; n_pearson: in Pearson's r, without the censored ones.",
+    "pair_correlations": "y: FCD of raw and of chance-corrected curves, in each definition; n: pairs.",
+    "ols": "Of FCD on |LogFreqDiff|, IoU^¼ and their product; se: standard error; t and p: of a coefficient of 0.",
+    "ols_corrected": "The same of FCD between chance-corrected curves.",
     "pie_ratios": "low and high: 95% interval from a bootstrap over patients.",
     "pie_overlap": "jaccard: images that are PIEs of both measures over those of either; n: of both.",
     "pie_stability": "Jaccard index of the PIEs of resampled seeds with those of all seeds: quantiles over resamples.",
@@ -71,18 +81,17 @@ def html_table(table: pd.DataFrame) -> str:
 def _for_reading(findings: Findings) -> dict[str, pd.DataFrame]:
     """The tables in the order of :data:`TITLES`: curves as class by sparsity, the first PIEs alone."""
     tables = dict(findings.tables)
-    overall = tables["overall"]
-    corrected = [column for column in overall if column.startswith(CORRECTED)]
-    tables["overall"] = overall.drop(columns=corrected)
-    tables["overall_corrected"] = overall[["sparsity", *corrected, "n"]].rename(
-        columns=lambda c: c.removeprefix(CORRECTED)
-    )
+    tables["overall"], tables["overall_corrected"] = _parted(tables["overall"], ["sparsity", "n"])
     if "curves" in tables:
         curves = tables["curves"]
         tables["curves"] = _pivoted(curves, "relative_change")
         tables["curves_corrected"] = _pivoted(curves, "chance_corrected_relative_change")
     if "methods" in tables:
-        tables["methods"] = _pivoted(tables["methods"], "median_mean_ap", "method")
+        methods = tables["methods"]
+        tables["methods"] = _pivoted(methods, "median_mean_ap", "method")
+        tables["methods_corrected"] = _pivoted(methods, f"{CORRECTED}median_mean_ap", "method")
+    if "ols" in tables:
+        tables["ols"], tables["ols_corrected"] = _parted(tables["ols"], ["definition", "term"])
     if "weights" in tables:
         tables["weights"] = tables["weights"][tables["weights"]["share"] > 0]
     if "pie_stability" in tables:
@@ -92,7 +101,26 @@ def _for_reading(findings: Findings) -> dict[str, pd.DataFrame]:
         pies = tables["pies"]
         columns = ["id", "subject_id", "agreement", *(c for c in pies.columns if c.startswith(("top_", "is_pie_")))]
         tables["pies"] = pies.loc[pies["is_pie"], columns].head(EXEMPLARS)
-    return {name: tables[name] for name in TITLES if name in tables}
+    return {name: _tested(tables[name]) for name in TITLES if name in tables}
+
+
+def _parted(table: pd.DataFrame, shared: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The raw columns and the chance-corrected ones, both with the shared columns; names without the prefix."""
+    corrected = [column for column in table if column.startswith(CORRECTED)]
+    beside = [column for column in shared if f"{CORRECTED}{column}" not in corrected]
+    renamed = table[[*beside, *corrected]].rename(columns=lambda column: column.removeprefix(CORRECTED))
+    raw = table.drop(columns=corrected)
+    return raw, renamed[[column for column in raw if column in renamed]]
+
+
+def _tested(table: pd.DataFrame) -> pd.DataFrame:
+    """Without the columns of tests, where none was made."""
+    p = [column for column in table if column == "p" or column.endswith(("_p", "_p_holm"))]
+    if not p or table[p].notna().any(axis=None):
+        return table
+    return table.drop(
+        columns=[column for column in table if column in p or column.startswith(("welch", "significant"))]
+    )
 
 
 def _pivoted(curves: pd.DataFrame, value: str, index: str = "class") -> pd.DataFrame:
@@ -107,6 +135,8 @@ def _cell(tag: str, text: str, left: bool) -> str:
 
 
 def _shown(value: object) -> str:
+    if value is pd.NA:
+        return ""
     if isinstance(value, bool | np.bool_):
         return "yes" if value else ""
     if isinstance(value, float | np.floating):

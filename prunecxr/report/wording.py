@@ -31,19 +31,26 @@ def sparsity(value: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """'P = 0.012', 'P < 0.001', or 'no P' where there was no test."""
+    """'P = 0.012', 'P < 0.001', or 'not tested' where there was no test."""
     if np.isnan(p):
-        return f"no{TIED}P"
+        return "not tested"
     if p < 0.001:
         return f"P{TIED}<{TIED}0.001"
     return f"P{TIED}={TIED}{p:.3f}" if p < 0.1 else f"P{TIED}={TIED}{p:.2f}"
 
 
-def correlation(row: pd.Series) -> str:
-    """Spearman's rho and Pearson's r of a row of a table of correlations, with their P and n."""
+def correlation(row: pd.Series, noun: str = "") -> str:
+    """Spearman's rho and Pearson's r of a row of a table of correlations, with their P and n (of ``noun``).
+
+    Where the two differ in n, as with censored classes, each has its own.
+    """
+    of = f" {noun}" if noun else ""
+    n, n_pearson = int(row.n), int(row.get("n_pearson", row.n))
+    own = f", n{TIED}={TIED}{n_pearson}" if n_pearson != n else ""
+    tests = [p_value(row.spearman_p), p_value(row.pearson_p)]
     return (
-        f"ρ{TIED}={TIED}{number(row.spearman_rho)} ({p_value(row.spearman_p)}), "
-        f"r{TIED}={TIED}{number(row.pearson_r)} ({p_value(row.pearson_p)}), n{TIED}={TIED}{int(row.n)}"
+        f"ρ{TIED}={TIED}{number(row.spearman_rho)} ({tests[0]}), "
+        f"r{TIED}={TIED}{number(row.pearson_r)} ({tests[1]}{own}), n{TIED}={TIED}{n}{of}"
     )
 
 

@@ -21,6 +21,7 @@ from prunecxr.tracking import names, runs
 from prunecxr.tracking.store import Store
 
 SCORES = tuple(names.MEAN_METRICS)
+CLASS_COUNTS, IMAGE_COUNTS = ("train_count", "val_count", "test_count"), ("n_train", "n_val", "n_test")
 
 
 @dataclass(frozen=True)
@@ -213,9 +214,9 @@ def _scores(
             "seed": seed_axis,
             "sparsity": sparsity_axis,
             "class": list(classes),
-            **{name: ("class", counts[name].to_numpy(int)) for name in ("train_count", "test_count") if name in counts},
+            **{name: ("class", counts[name].to_numpy(int)) for name in CLASS_COUNTS if name in counts},
         },
-        attrs={name: int(counts[name].iloc[0]) for name in ("n_train", "n_test") if name in counts},
+        attrs={name: int(counts[name].iloc[0]) for name in IMAGE_COUNTS if name in counts},
     )
 
 

@@ -12,7 +12,7 @@ from scipy import stats
 
 from prunecxr.analysis.exemplars import class_columns
 from prunecxr.analysis.forgettability import forgettability_curves
-from prunecxr.analysis.pairs import DEFINITIONS, TERMS, ols, pair_correlations, pairs
+from prunecxr.analysis.pairs import DEFINITIONS, TERMS, ols, pair_correlations, pairs, partial_effects
 
 SPARSITIES = [0.0, 0.5, 0.7, 0.9]
 
@@ -102,11 +102,48 @@ def test_regression_equals_one_written_by_hand(study, definition: str) -> None:
     assert set(found.n) == {28}
 
 
+def test_chance_corrected_curves_have_their_own_dissimilarity_and_regression(study) -> None:
+    curves = forgettability_curves(study.scores)
+    corrected = curves.chance_corrected_relative_change
+    table = pairs(curves.relative_change, study.labels, corrected=corrected)
+    alone = pairs(corrected, study.labels)
+    for name in DEFINITIONS:
+        np.testing.assert_allclose(table[f"chance_corrected_fcd_{name}"], alone[f"fcd_{name}"])
+    np.testing.assert_allclose(ols(table)["chance_corrected_coefficient"], ols(alone)["coefficient"])
+    np.testing.assert_allclose(ols(table)["chance_corrected_p"], ols(alone)["p"])
+    found = pair_correlations(table).query("y == 'chance_corrected_fcd'")
+    np.testing.assert_allclose(found["spearman_rho"], pair_correlations(alone)["spearman_rho"])
+
+
+@pytest.mark.parametrize("definition", list(DEFINITIONS))
+def test_partial_effects_by_hand(study, definition: str) -> None:
+    """The fitted mean and its 95% interval from the normal equations."""
+    table = pairs(forgettability_curves(study.scores).relative_change, study.labels)
+    y, d, o = (table[f"{c}_{definition}"].to_numpy() for c in ("fcd", "log_freq_diff", "iou_fourth_root"))
+    x = np.column_stack([np.ones_like(d), d, o, d * o])
+    inverse = np.linalg.inv(x.T @ x)
+    beta = inverse @ x.T @ y
+    residual = y - x @ beta
+    freedom = len(y) - 4
+    lines = partial_effects(table).query("definition == @definition")
+    at, across = lines.log_freq_diff.to_numpy(), lines.iou_fourth_root.to_numpy()
+    design = np.column_stack([np.ones_like(at), at, across, at * across])
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(
+        residual @ residual / freedom * np.einsum("ij,jk,ik->i", design, inverse, design)
+    )
+    np.testing.assert_allclose(lines.fitted, design @ beta, rtol=1e-7, atol=1e-12)
+    np.testing.assert_allclose(lines.high - lines.fitted, half, rtol=1e-7)
+    np.testing.assert_allclose(lines.fitted - lines.low, half, rtol=1e-7)
+    assert lines.groupby("quantile").log_freq_diff.first().tolist() == np.quantile(d, [0.1, 0.5, 0.9]).tolist()
+    assert (across.min(), across.max()) == (o.min(), o.max())
+
+
 @pytest.mark.parametrize("n_classes", [1, 2, 3])
 def test_too_few_classes_for_a_regression(n_classes: int) -> None:
     curve, labels = random_case(0, n_classes)
     found = ols(pairs(curve, labels))
     assert found.coefficient.isna().all()
+    assert partial_effects(pairs(curve, labels)).empty
     assert set(found.n) == {n_classes * (n_classes - 1) // 2}
     assert pair_correlations(pairs(curve, labels)).n.tolist() == [n_classes * (n_classes - 1) // 2] * 4
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from prunecxr.analysis.gaps import missing_variants
-from prunecxr.analysis.study import Options, analyse
+from prunecxr.analysis.study import Options, analyse, label_counts
 
 TABLES = {
     "overall": ["sparsity", "median_mean_ap", "q25", "q75", "n", "welch_t", "welch_p", "welch_p_holm",
@@ -52,7 +53,7 @@ def test_every_gap_is_told(make_study) -> None:
     names = scores["class"].to_numpy()
     assert "1 of 10 variants missing; results are over those present. Missing at 70% seed 1." in text
     assert f"1 single score missing from otherwise scored variants: {names[0]} (1)." in text
-    assert "Only 2 dense models: no significance test" in text
+    assert "Only 2 seeds have a dense and a pruned model: nothing is tested and no P is given" in text
     assert f"(no positive image in the test split): {names[3]}." in text
     assert f"(no positive training image: log frequency undefined): {names[1]}." in text
     assert "2 classes never lose 20% of AP at any sparsity studied" in text
@@ -88,3 +89,43 @@ def test_only_dense_models(study) -> None:
     tables = analyse(study.scores.isel(sparsity=[0]), study.labels).tables
     assert tables["classes"].first_drop_20.isna().all()
     assert not tables["classes"].censored.any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_order_of_seeds_and_images_changes_nothing(study, seed: int) -> None:
+    """Relabelled seeds and permuted images give the same tables, every one of them."""
+    rng = np.random.default_rng(seed)
+    order, seeds = rng.permutation(len(study.labels)), rng.permutation(study.scores.sizes["seed"])
+    renamed = [7 + s for s in range(len(seeds))]
+    scores = study.scores.isel(seed=seeds).assign_coords(seed=renamed)
+    by_seed = tuple(one.isel(seed=seeds, image=order).assign_coords(seed=renamed) for one in study.by_seed)
+    dense, pruned = study.dense[order], study.pruned[order]
+    before = analyse(*study.arguments, by_seed=study.by_seed).tables
+    after = analyse(scores, study.labels.iloc[order].reset_index(drop=True), dense, pruned, by_seed=by_seed).tables
+    assert set(before) == set(after)
+    for name in set(before) - {"pie_stability"}:  # its draws are of seeds by their place
+        pd.testing.assert_frame_equal(before[name], after[name], rtol=1e-9, obj=name)
+
+
+def test_label_counts_are_those_that_are_known(study) -> None:
+    table = label_counts(study.scores)
+    assert list(table.columns) == ["class", "train", "test"]
+    assert table["train"].iloc[:-1].is_monotonic_decreasing
+    assert table.iloc[-1].tolist() == ["(images)", 2400, 600]
+    scores = study.scores.assign_coords(val_count=("class", [1] * 8)).assign_attrs(n_val=50)
+    assert label_counts(scores).iloc[-1].tolist() == ["(images)", 2400, 50, 600, 3050]
+    row = label_counts(scores).set_index("class").loc["Nodule"]
+    assert row["total"] == row["train"] + 1 + study.labels["Nodule"].sum()
+    del scores.attrs["n_train"]
+    assert label_counts(scores)["total"].isna().tolist() == [False] * 8 + [True]
+
+
+def test_a_single_network_at_the_highest_sparsity_is_not_tested(study) -> None:
+    scores = study.scores.copy(deep=True)
+    scores.ap[{"seed": [0, 1, 2, 3], "sparsity": 4}] = np.nan
+    analysis = analyse(scores, study.labels)
+    found = analysis.tables["correlations"].set_index("y")
+    at_max = found.index.str.endswith("at_max")
+    assert found["spearman_p"].isna().tolist() == at_max.tolist()
+    assert found["spearman_rho"].notna().all()
+    assert "Only 1 seed at the highest sparsity: no test of the change there" in "\n".join(analysis.warnings)

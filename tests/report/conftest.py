@@ -7,6 +7,7 @@ import pytest
 
 from prunecxr.analysis.study import analyse
 from prunecxr.report.findings import Findings, gallery
+from prunecxr.report.illustrations import Illustration, illustrate
 from tests import synthetic_study
 
 ODD_NAME = '<b>Mass & $x$ "co"</b>'
@@ -48,6 +49,12 @@ def make_findings(make_study):
 @pytest.fixture(scope="session")
 def findings(make_findings) -> Findings:
     return make_findings()
+
+
+@pytest.fixture(scope="session")
+def drawn(findings) -> list[Illustration]:
+    """The figures of the findings, drawn once."""
+    return illustrate(findings)
 
 
 @pytest.fixture(scope="session")

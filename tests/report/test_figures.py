@@ -7,21 +7,26 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from prunecxr.analysis.readers import summary
 from prunecxr.report import figures, figures_images
 from prunecxr.report.illustrations import illustrate
 from prunecxr.report.style import as_png, as_svg
 
+CORRECTED = "_chance_corrected"
+BESIDE = ["methods", "forgettability_curves", "first_drop", "change_at_max"]
+OF_PAIRS = ["pairs_frequency", "pairs_overlap", "interaction"]
 ALL = [
-    "mean_ap", "weight_magnitudes", "methods", "forgettability_curves", "first_drop", "change_at_max",
-    "chance_correction", "pairs_frequency", "pairs_overlap", "pie_classes", "pie_diseases", "pie_gallery",
+    "mean_ap", "weight_magnitudes", *(name + end for name in BESIDE for end in ("", CORRECTED)), "chance_correction",
+    *(name + definition + end for definition in ("", "_published") for name in OF_PAIRS for end in ("", CORRECTED)),
+    "pie_classes", "pie_diseases", "pie_gallery",
 ]  # fmt: skip
 
 
-def test_all_figures_with_title_caption_and_alt_text(findings) -> None:
-    drawn = illustrate(findings)
+def test_all_figures_with_title_caption_and_alt_text(drawn) -> None:
     assert [one.name for one in drawn] == ALL
     for one in drawn:
         assert isinstance(one.figure, Figure)
@@ -118,6 +123,30 @@ def test_ratios_that_a_log_axis_cannot_show(findings) -> None:
 def test_other_definition(findings) -> None:
     drawn = {one.name: one for one in illustrate(replace(findings, definition="published"))}
     assert drawn["pairs_overlap"].figure.axes[0].get_ylabel() == "FCD (definition 'published')"
+    assert drawn["pairs_overlap_paper"].figure.axes[0].get_ylabel() == "FCD (definition 'paper')"
+
+
+def test_what_readers_said_is_figure_6(findings) -> None:
+    rng = np.random.default_rng(0)
+    answers = pd.DataFrame({"reader": np.repeat([1, 2], 20), "is_pie": np.tile([True, False], 20)})
+    answers = answers.assign(agree=rng.integers(0, 2, 40), quality=rng.integers(1, 6, 40), difficulty=3.0)
+    drawn = illustrate(replace(findings, readers=summary(answers)))[-1]
+    assert (drawn.name, drawn.part) == ("readers", "Readers")
+    assert "Kruskal-Wallis H" in drawn.caption
+    assert "Difficulty: Not tested: all answers are the same." in drawn.caption
+
+
+def test_lines_of_the_interaction_are_the_regression(findings) -> None:
+    effects, ols = findings.tables["partial_effects"], findings.tables["ols"]
+    for y, prefix in (("fcd", ""), ("chance_corrected_fcd", "chance_corrected_")):
+        axes = figures_images.interaction(effects, "published", y).axes[0]
+        beta = ols.loc[ols.definition == "published", f"{prefix}coefficient"].to_numpy()
+        rows = effects[(effects.definition == "published") & (effects.y == y)]
+        for line, (_, part) in zip(axes.get_lines(), rows.groupby("quantile"), strict=True):
+            overlap, difference = line.get_xdata(), part.log_freq_diff.iloc[0]
+            fitted = beta[0] + beta[1] * difference + beta[2] * overlap + beta[3] * difference * overlap
+            np.testing.assert_allclose(line.get_ydata(), fitted, rtol=1e-9, atol=1e-12)
+        assert len({(line.get_linestyle(), line.get_marker()) for line in axes.get_lines()}) == 3
 
 
 def test_nothing_global_is_used() -> None:

@@ -54,8 +54,8 @@ class Checker(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def page(findings) -> Checker:
-    return Checker(render(findings))
+def page(findings, drawn) -> Checker:
+    return Checker(render(findings, drawn))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_targets_of_the_navigation_exist(findings) -> None:
 
 
 def test_every_image_has_an_alternative(page: Checker) -> None:
-    assert len(page.images) == 11 + 3
+    assert len(page.images) == 25 + 3
     assert all(len(image["alt"]) > 20 for image in page.images)
 
 
@@ -110,7 +110,7 @@ def test_without_pairs_and_predictions(findings) -> None:
 def test_definition_is_stated(findings) -> None:
     for definition in ("paper", "published"):
         text = Checker(render(replace(findings, definition=definition), [])).text
-        assert any(f"Pairs of classes use the definition '{definition}'" in line for line in text)
+        assert any(f"Pairs of classes: the answers above use the definition '{definition}'" in line for line in text)
 
 
 def test_long_tables_are_cut(findings) -> None:

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prunecxr.report import sentences
+from prunecxr.report import captions, sentences
 from prunecxr.report.findings import Findings
+from prunecxr.report.illustrations import Illustration, illustrate
 from prunecxr.report.page import render
 
 
@@ -47,8 +48,10 @@ def test_first_significant_drop(findings) -> None:
     assert answer.verdict == "The first significant drop in mean AP is at 70% sparsity."
     row = findings.tables["overall"].iloc[2]
     assert f"t = {row.welch_t:.2f}".replace("-", "−") in answer.evidence.replace("\u00a0", " ")
-    assert "Welch's t-test against 5 dense models: n = 5" in answer.evidence
-    assert "Holm's adjustment for 4 tests, first at" in answer.evidence
+    assert "Welch's t-test against 5 dense models, 4 sparsities: first at 70%" in answer.evidence
+    assert answer.evidence.count("Holm's adjustment for 4 tests, first at") == 2
+    corrected = findings.tables["overall"].query("chance_corrected_significant_drop").iloc[0]
+    assert f"Chance-corrected mean AP: first at {100 * corrected.sparsity:.0f}%" in answer.evidence
 
 
 def test_no_p_is_printed_below_three_seeds(make_findings) -> None:
@@ -58,16 +61,33 @@ def test_no_p_is_printed_below_three_seeds(make_findings) -> None:
     assert "P" not in answer.evidence.replace("AP", "")
 
 
-def test_a_page_of_two_seeds_prints_no_p_of_a_test_over_seeds(odd_findings) -> None:
-    overall = odd_findings.tables["overall"]
-    assert overall.filter(like="welch").isna().all(axis=None)
-    assert not overall.filter(like="significant").any(axis=None)
-    assert "pie_stability" not in odd_findings.tables
-    page = render(odd_findings, [])
-    start = page.index("<h3>Mean AP by sparsity</h3>")
-    rows = re.findall(r"<tr>(.*?)</tr>", page[start : page.index("</table>", start)])[1:]
-    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in rows]
-    assert [row[5:8] for row in cells] == [["", "", ""]] * len(overall)
+@pytest.mark.parametrize("n_seeds", [1, 2])
+def test_no_p_is_printed_anywhere_below_three_seeds(make_findings, n_seeds: int, findings, drawn) -> None:
+    """Neither in words, nor in figures, nor in tables; enough seeds print some in each."""
+
+    def printed(findings: Findings, drawn: list[Illustration]) -> list[bool]:
+        page = re.sub(r"base64,[^\"]*", "", render(findings, drawn))
+        words = [*map(str, sentences.answers(findings)), *(one.caption + one.alt for one in drawn)]
+        titles = [axes.get_title(loc="left") for one in drawn for axes in one.figure.axes]
+        heads = re.findall(r"<th[^>]*>(.*?)</th>", page.replace("<wbr>", ""))
+        p = re.compile(r"\bP[\s\u00a0]*[=<>≤≥]")
+        values = [table[column].notna().any() for table in findings.tables.values()
+                  for column in table if column == "p" or column.endswith(("_p", "_p_holm"))]  # fmt: skip
+        return [
+            any(map(p.search, words)),
+            any(map(p.search, titles)),
+            any(head == "p" or head.endswith(("_p", "_p_holm")) for head in heads),
+            any(values),
+        ]
+
+    few = make_findings(n_seeds=n_seeds, images=False)
+    assert printed(few, illustrate(few)) == [False] * 4
+    assert printed(findings, drawn) == [True] * 4
+    verdicts = {one.question: one.verdict for one in sentences.answers(few)}
+    assert verdicts["Are rare classes forgotten more?"] == sentences.NOT_TESTED
+    assert verdicts["Do classes that occur together forget alike?"] == sentences.NOT_TESTED
+    assert "pie_stability" not in few.tables
+    assert any("nothing is tested and no P is given" in text for text in few.warnings)
 
 
 def test_warnings_come_before_the_answers(findings) -> None:
@@ -87,21 +107,22 @@ def test_stability_and_overlap_are_those_of_the_tables(findings) -> None:
 def test_captions_of_weights_and_methods(findings) -> None:
     table = findings.tables["weights"]
     share = table.loc[np.isclose(table.high, 0.01), "share_below"].iloc[0]
-    assert sentences.weights_caption(findings).startswith(f"{100 * share:.0f}% of the prunable weights")
+    assert captions.weights(findings).startswith(f"{100 * share:.0f}% of the prunable weights")
     methods = findings.tables["methods"].set_index(["method", "sparsity"])["median_mean_ap"]
-    caption = sentences.methods_caption(findings)
-    assert f"magnitude {methods['magnitude', 0.95]:.3f} and random {methods['random', 0.95]:.3f}" in caption
+    caption = captions.methods(findings, "")
+    listed = f"magnitude {methods['magnitude', 0.95]:.3f} (n = 5) and random {methods['random', 0.95]:.3f} (n = 5)"
+    assert listed in caption
     gap = methods["magnitude"] - methods["random"]
     assert f"by {gap.max():.3f}, at {100 * gap.idxmax():.0f}%" in caption
     dense = findings.tables["methods"].query("sparsity == 0 or method == 'random'")
-    found = sentences.methods_caption(replace(findings, tables={**findings.tables, "methods": dense}))
+    found = captions.methods(replace(findings, tables={**findings.tables, "methods": dense}), "")
     assert found == "The methods have no sparsity above 0 in common."
 
 
 def test_no_significant_drop(make_findings) -> None:
     answer = sentences.overall(make_findings(sparsities=(0.0, 0.05)))
     assert answer.verdict == "At no sparsity significantly."
-    assert "1 sparsity, every P ≥ 0.05" in answer.evidence
+    assert "1 sparsity: no drop with P < 0.05" in answer.evidence.replace("\u00a0", " ")
 
 
 def test_nothing_is_forgotten(make_findings) -> None:
@@ -125,6 +146,6 @@ def test_answers_without_pairs_and_predictions(findings) -> None:
 
 def test_captions_point_the_right_way(findings) -> None:
     for raw, start in (((0.8, 0.01), "Rarer classes lose more:"), ((-0.8, 0.01), "Frequent classes lose more:")):
-        assert sentences.frequency_caption(
-            with_correlations(findings, raw, raw), "relative_change_at_max"
-        ).startswith(start)  # fmt: skip
+        for prefix in sentences.MEASURED:
+            found = captions.frequency(with_correlations(findings, raw, raw), sentences.MOST, prefix)
+            assert found.startswith(start)
