@@ -13,6 +13,7 @@ from prunecxr.analysis import study as whole
 from prunecxr.analysis.exemplars import nearest_sparsity
 from prunecxr.config import AnalysisOptions, suggest
 from prunecxr.errors import UserError
+from prunecxr.pipeline import circumstances
 from prunecxr.report.findings import Findings, gallery
 from prunecxr.report.illustrations import illustrate
 from prunecxr.report.page import render
@@ -64,16 +65,17 @@ def analyse_study(
     pruned_at, notes = _pie_sparsity(population, options)
     highlight = _highlight(population, options)
     compared = {other.method: other.scores for other in population.others}
-    key = identity.digest(
-        {
-            "variants": sorted(population.variants["run_id"]),
-            "others": sorted(run_id for other in population.others for run_id in other.variants["run_id"]),
-            "missing": [[seed, f"{k:.6f}"] for seed, k in population.missing],
-            "options": options.model_dump(mode="json"),
-            "images": read_image is not None,
-            "prunecxr": __version__,
-        }
-    )
+    read = circumstances.reader_answers(store, population)
+    parts = {
+        "variants": sorted(population.variants["run_id"]),
+        "others": sorted(run_id for other in population.others for run_id in other.variants["run_id"]),
+        "missing": [[seed, f"{k:.6f}"] for seed, k in population.missing],
+        "options": options.model_dump(mode="json"),
+        "images": read_image is not None,
+        "prunecxr": __version__,
+    }
+    analysed = identity.digest(parts)
+    key = identity.digest({**parts, "readers": read[0]}) if read else analysed
     parent = runs.find(store, "study", {names.STUDY: study})
     run = runs.find_or_create(
         store,
@@ -81,7 +83,7 @@ def analyse_study(
         {names.KEY: key, names.STUDY: study},
         name=f"analysis of {method}",
         parent=parent.id if parent else None,
-        tags={names.METHOD: method, names.POPULATION: population.key},
+        tags={names.METHOD: method, names.POPULATION: population.key, names.ANALYSED: analysed},
         adopt=adopt,
     )
     if run.finished:
@@ -108,7 +110,7 @@ def analyse_study(
         pictures = gallery(analysis.tables["pies"], population.labels, dense, pruned, read_image)
         findings = Findings(
             study=study,
-            tables=analysis.tables,
+            tables={**analysis.tables, "training": circumstances.training_table(store, population)},
             warnings=[*population.warnings, *notes, *analysis.warnings],
             gallery=pictures,
             gallery_note=gallery_note,
@@ -117,6 +119,7 @@ def analyse_study(
             alpha=options.alpha,
             pie_sparsity=pruned_at,
             highlight=highlight,
+            readers=read[1] if read else None,
         )
         _log(run, findings, options)
     return Outcome(run, population, added=True)

@@ -73,7 +73,7 @@ def export_forms(store: Store, given: dict[str, str]) -> None:
     analysis = _newest(there, "analysis", name, "an analysis; make one with -e analyze")
     pies, classes = _pies(analysis)
     # The key of the analysis enters the draw, so that the seed alone does not tell which positions hold PIEs.
-    seed = (draw.reader_seed, int(analysis.tags[names.KEY], 16))
+    seed = (draw.reader_seed, int(_analysed(analysis), 16))
     drawn = assign(pies, draw.readers, draw.images_per_reader, seed)
     read = _images(config, options, drawn["id"].tolist())
     run = runs.find_or_create(
@@ -99,8 +99,13 @@ def export_forms(store: Store, given: dict[str, str]) -> None:
     print(f"next: -e {IMPORT} -P study={name!r} -P answers=FOLDER (of the files that readers return)")
 
 
+def _analysed(analysis: TrackedRun) -> str:
+    """What the forms follow from: the analysis, whatever answers it shows."""
+    return analysis.tags.get(names.ANALYSED, analysis.tags[names.KEY])
+
+
 def _export_key(analysis: TrackedRun, draw: Draw, config: Config) -> str:
-    parts = {"analysis": analysis.tags[names.KEY], "draw": asdict(draw), "data": config.data.model_dump(mode="json")}
+    parts = {"analysis": _analysed(analysis), "draw": asdict(draw), "data": config.data.model_dump(mode="json")}
     return identity.digest({**parts, "prunecxr": __version__})
 
 

@@ -16,6 +16,7 @@ METHOD = "prunecxr.method"
 SPARSITY = "prunecxr.sparsity"
 TEST_SPLIT = "prunecxr.test_split"  # fingerprint of the test split that a variant was evaluated on
 MODEL = "prunecxr.model"  # URI of the model that was logged with a run
+ANALYSED = "prunecxr.analysed"  # on analyses: their key, but for what readers answered; what forms are drawn from
 FOUND = "prunecxr.found"  # on an invocation that found its work done: the run that holds it
 PARENT = "mlflow.parentRunId"
 RUN_NAME = "mlflow.runName"
