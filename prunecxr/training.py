@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from prunecxr.config import TrainingOptions
 from prunecxr.data.batches import TrainingBatches
 from prunecxr.errors import Diverged, UserError
 from prunecxr.evaluation.metrics import class_scores, mean_scores
@@ -20,6 +20,9 @@ from prunecxr.evaluation.predict import predict_logits, probabilities
 from prunecxr.hardware import Compute
 from prunecxr.loop import EpochRecord, Task, make_optimizer, make_schedule, run_epochs
 from prunecxr.losses import make_loss
+
+if TYPE_CHECKING:  # the numeric core runs where pydantic is not installed
+    from prunecxr.config import TrainingOptions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,86 @@
+"""A drawn study, scored and logged as the sweep logs its variants."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+from drawn import Predictions
+
+from prunecxr.evaluation.metrics import class_scores, mean_scores
+from prunecxr.tracking import names, runs, variants
+from prunecxr.tracking.runs import TrackedRun
+from prunecxr.tracking.store import Store
+
+SPLIT = "0123456789abcdef"
+
+
+def log_seed(store: Store, study: str, seed: int, labels: pd.DataFrame) -> TrackedRun:
+    """A seed run with the labels and counts of its test split."""
+    classes = tuple(labels.columns[2:])
+    tags = {names.KEY: f"{study}-{seed}", names.STUDY: study, names.SEED: str(seed), names.DATASET: "drawn"}
+    run = runs.create(store, "seed", {**tags, names.ARCHITECTURE: "none"}, name=names.seed_run_name(seed))
+    truth = labels[list(classes)].to_numpy()
+    with run.files() as folder:
+        (folder / names.test_labels(SPLIT)).parent.mkdir(parents=True)
+        subjects = labels["subject_id"].to_numpy(object)
+        runs.write_labels(folder / names.test_labels(SPLIT), labels["id"].to_numpy(object), subjects, classes, truth)
+        counts = pd.DataFrame({"class": classes, "test_count": truth.sum(axis=0), "n_test": len(labels)})
+        counts = counts.assign(train_count=4 * counts["test_count"], n_train=4 * len(labels))
+        counts.to_csv(folder / names.class_counts(SPLIT), index=False)
+        (folder / names.data_warnings(SPLIT)).write_text("", encoding="utf-8")
+    run.finish()
+    return run
+
+
+def log_study(
+    store: Store, study: str, labels: pd.DataFrame, drawn: Predictions, seeds: int, sparsities: tuple[float, ...]
+) -> float:
+    """Log a study; the seconds that its variants' entries took, drawing and scoring left out."""
+    classes = tuple(labels.columns[2:])
+    ids, truth = labels["id"].to_numpy(object), labels[list(classes)].to_numpy()
+    spent = 0.0
+    for seed in range(seeds):
+        seed_run = log_seed(store, study, seed, labels)
+        for k, probabilities in zip(sparsities, drawn.of_seed(seed, sparsities), strict=True):
+            scores = class_scores(truth, probabilities, classes)
+            metrics = {names.MEAN_METRICS[score]: value for score, value in mean_scores(scores).items()}
+            metrics |= {names.REALISED_SPARSITY: k, names.NONZERO_WEIGHTS: round(1e7 * (1 - k))}
+            for score in names.MEAN_METRICS:
+                metrics |= zip(names.metric_names(score, classes).values(), scores[score].tolist(), strict=True)
+            start = time.perf_counter()
+            _log(seed_run, k, ids, classes, probabilities, scores, metrics)
+            spent += time.perf_counter() - start
+        start = time.perf_counter()
+        variants.log_curves(seed_run, "magnitude")
+        spent += time.perf_counter() - start
+    return spent
+
+
+def _log(
+    seed_run: TrackedRun,
+    sparsity: float,
+    ids: np.ndarray,
+    classes: tuple[str, ...],
+    probabilities: np.ndarray,
+    scores: pd.DataFrame,
+    metrics: dict[str, float],
+) -> None:
+    inherited = {name: seed_run.tags[name] for name in (names.DATASET, names.ARCHITECTURE, names.SEED, names.STUDY)}
+    tags = {
+        **inherited,
+        names.KEY: f"{seed_run.tags[names.KEY]}-{sparsity:g}",
+        names.POPULATION: seed_run.tags[names.STUDY],
+        names.TEST_SPLIT: SPLIT,
+        names.METHOD: "magnitude",
+        names.SPARSITY: names.sparsity_text(sparsity),
+    }
+    with TemporaryDirectory(prefix="prunecxr-") as name:
+        folder = Path(name)
+        runs.write_predictions(folder / names.PREDICTIONS, ids, classes, probabilities)
+        scores.to_csv(folder / names.SCORES)
+        (folder / names.VARIANT_RECIPE).write_text("{}", encoding="utf-8")
+        variants.log_variant(seed_run, None, tags, metrics, folder)

@@ -1,0 +1,130 @@
+"""How cost grows with images, classes, seeds and sparsities: a table with fitted exponents.
+
+    python benchmarks/scale.py                             # some minutes on two cores
+    python benchmarks/scale.py --page docs/performance.md  # rewrites its section of the page, too
+
+One dimension at a time is doubled twice from a common start. `evaluate`: forward passes of a network with its masks and
+scores, for each seed and sparsity. `track`: predictions and metrics of drawn variants into an embedded store, and read
+back. `analyse`: tables, tests, bootstrap, figures and report of that study. The exponent p is that of the least-squares
+line through the logarithms: cost ~ n^p. Costs that do not grow at all pull it below 1.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from common import best, circumstances, parser, publish, table
+from drawn import Predictions, class_names, draw_labels
+from logged import log_study
+
+from prunecxr.compression.criteria import magnitude
+from prunecxr.compression.masks import apply_masks, rank
+from prunecxr.config import AnalysisOptions
+from prunecxr.evaluation.engines import Evaluator
+from prunecxr.evaluation.metrics import class_scores
+from prunecxr.evaluation.predict import probabilities
+from prunecxr.hardware import Compute
+from prunecxr.models import build_model, prunable_weights
+from prunecxr.pipeline.findings import analyse_study
+from prunecxr.tracking.query import read_population
+from prunecxr.tracking.store import open_store
+
+PACKAGES = ("prunecxr", "torch", "mlflow", "numpy", "scipy", "matplotlib")
+STAGES = ("evaluate", "track", "analyse")
+
+
+@dataclass(frozen=True)
+class Size:
+    images: int
+    classes: int
+    seeds: int
+    sparsities: int
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        return tuple(round(float(k), 4) for k in np.linspace(0, 0.95, self.sparsities))
+
+
+def evaluate(size: Size) -> float:
+    """Seconds of a small network's sweeps, in fp32."""
+    pixels = np.random.default_rng(0).integers(0, 256, (size.images, 32, 32), dtype=np.uint8)
+    truth = draw_labels(size.images, class_names(size.classes)).iloc[:, 2:].to_numpy()
+    compute = Compute(torch.device("cpu"), "fp32", True, 64)
+    start = time.perf_counter()
+    for seed in range(size.seeds):
+        model = build_model("resnet18", size.classes, "none", seed).to(memory_format=torch.channels_last)
+        weights = prunable_weights(model)
+        masks, evaluator = rank(magnitude(weights, 0), "global"), Evaluator(model, compute, "eager")
+        for k in size.levels:
+            apply_masks(weights, masks(k))
+            class_scores(truth, probabilities(evaluator.logits(pixels)))
+    return time.perf_counter() - start
+
+
+def track_and_analyse(size: Size, folder: Path) -> tuple[float, float]:
+    """Seconds of logging and reading a drawn study, and of its analysis."""
+    folder.mkdir()
+    os.chdir(folder)
+    store = open_store(f"sqlite:///{folder}/mlflow.db", "scale")
+    labels = draw_labels(size.images, class_names(size.classes))
+    drawn = Predictions(labels.iloc[:, 2:].to_numpy())
+    log_study(store, "warm", labels, drawn, 1, size.levels[:1])
+    tracking = log_study(store, "drawn", labels, drawn, size.seeds, size.levels)
+    tracking += best(lambda: read_population(store, "drawn", "magnitude"), 2)
+    start = time.perf_counter()
+    analyse_study(store, "drawn", "magnitude", AnalysisOptions())
+    return tracking, time.perf_counter() - start
+
+
+def exponent(counts: list[int], seconds: list[float]) -> float:
+    return float(np.polyfit(np.log(counts), np.log(seconds), 1)[0])
+
+
+def main() -> None:
+    parse = parser(__doc__)
+    parse.add_argument("--images", type=int, default=2500)
+    parse.add_argument("--classes", type=int, default=10)
+    parse.add_argument("--seeds", type=int, default=3)
+    parse.add_argument("--sparsities", type=int, default=5)
+    parse.add_argument("--steps", type=int, default=3, help="sizes of each dimension, each twice the one before")
+    given = parse.parse_args()
+    start = Size(given.images, given.classes, given.seeds, given.sparsities)
+    evaluate(replace(start, images=64, seeds=1, sparsities=2))  # the libraries' first calls
+    rows: list[list[object]] = []
+    known: dict[Size, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory(prefix="prunecxr-benchmark-") as name:
+        track_and_analyse(replace(start, images=300, seeds=2), Path(name) / "warm")
+        for dimension, first in asdict(start).items():
+            counts = [first * 2**step for step in range(given.steps)]
+            for count in counts:
+                size = replace(start, **{dimension: count})
+                if size not in known:
+                    tracking, analysis = track_and_analyse(size, Path(name) / f"{dimension}-{count}")
+                    known[size] = {"evaluate": evaluate(size), "track": tracking, "analyse": analysis}
+            for stage in STAGES:
+                seconds = [known[replace(start, **{dimension: count})][stage] for count in counts]
+                costs = ", ".join(f"{cost:.2f}" for cost in seconds)
+                rows.append([stage, dimension, ", ".join(f"{count:,}" for count in counts), costs,
+                             f"{exponent(counts, seconds):.2f}", "1.05"])  # fmt: skip
+        os.chdir("/")
+    rows.sort(key=lambda row: STAGES.index(str(row[0])))
+    lines = [
+        circumstances(PACKAGES, given.note),
+        table(
+            ["stage", "dimension", "sizes", "seconds", "exponent", "target, at most"],
+            rows,
+        ),
+        f"Start of each dimension: {start.images:,} images, {start.classes} classes, {start.seeds} seeds, "
+        f"{start.sparsities} sparsities. 'evaluate' is a ResNet18 at 32 px in fp32.",
+    ]
+    publish("scale", "\n\n".join(lines), given.page)
+
+
+if __name__ == "__main__":
+    main()
