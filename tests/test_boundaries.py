@@ -49,6 +49,17 @@ def test_only_tracking_knows_mlflow(module):
 
 
 def test_a_seed_knows_no_analysis_and_an_analysis_no_training():
+@pytest.mark.parametrize("module", ["search.turns", "search.sampling", "search.ledger", "report.search_figures"])
+def test_a_search_knows_neither_training_nor_tracking(module):
+    found = loaded_by(f"prunecxr.{module}")
+    assert not found & {"torch", "mlflow"}
+    assert not any(name.startswith(("prunecxr.tracking", "prunecxr.pipeline", "prunecxr.data")) for name in found)
+
+
+def test_recipes_are_read_without_optuna():
+    assert "optuna" not in loaded_by("prunecxr.config")
+
+
     seed, analysis = loaded_by("prunecxr.pipeline.population"), loaded_by("prunecxr.pipeline.findings")
     assert not any(name.startswith(("prunecxr.analysis", "prunecxr.report")) for name in seed)
     assert not any(name.startswith(("prunecxr.training", "prunecxr.compression")) for name in analysis)

@@ -22,7 +22,7 @@ from prunecxr.pipeline.study import mlflow_run, say_data
 from prunecxr.pipeline.trials import SPLITS, with_options
 from prunecxr.pipeline.tune_results import TABLE, Result, log_result, said_counts, said_options
 from prunecxr.pipeline.workers import Plan, carry_out, open_storage, open_study, turns_of
-from prunecxr.search.ledger import ERROR, Trial, ledger
+from prunecxr.search.ledger import ENDED, ERROR, Trial, ledger
 from prunecxr.search.sampling import distributions
 from prunecxr.search.space import Choices
 from prunecxr.search.storage import storage_faults
@@ -66,11 +66,11 @@ def tune(store: Store, config: Config, given: dict[str, str]) -> None:
     data = material.prepare(config, SPLITS)
     say_data(data)
     run = open_run(store, config)
-    with runs.ending(run):
+    with runs.ending(run), storage_faults():
         run.resume()
         study = open_study(open_storage(config, run.id, asked.storage), config.study)
         search = check_identity(study, identity_of(config, data))
-        before = len(_ended(study))
+        before = len(_ended(ledger(study.get_trials(deepcopy=False))))
         plan = Plan(
             config,
             store.uri,
@@ -84,13 +84,12 @@ def tune(store: Store, config: Config, given: dict[str, str]) -> None:
         )
         _begin_with_own(plan, study)
         carry_out(plan, store, data, study, asked.workers)
-        with storage_faults(plan.where):
-            trials = ledger(study.get_trials(deepcopy=False))
+        trials = ledger(study.get_trials(deepcopy=False))
         result = log_result(run, config, data, search, trials)
         if result is None:
             raise UserError(_no_result(trials))
     runs.claim_invocation(store, "tune", config.study, None, run.id)
-    ended = len(_ended(study))
+    ended = len(_ended(trials))
     print(f"search {config.study}: {said_counts(trials)} ({ended - before} now, {before} found)")
     if ended < asked.trials:
         print(f"warning: {asked.trials - ended} of {asked.trials} trials are missing; the same command continues")
@@ -188,10 +187,8 @@ def _begin_with_own(plan: Plan, study: optuna.Study) -> None:
         turns_of(plan, study).add_own(own, distributions(space))
 
 
-def _ended(study: optuna.Study) -> list[Trial]:
-    return [
-        trial for trial in ledger(study.get_trials(deepcopy=False)) if trial.state in ("complete", "pruned", "failed")
-    ]
+def _ended(trials: Sequence[Trial]) -> list[Trial]:
+    return [trial for trial in trials if trial.state in ENDED]
 
 
 def _no_result(trials: Sequence[Trial]) -> str:

@@ -10,7 +10,7 @@ from prunecxr.config import Config, to_recipe
 from prunecxr.pipeline.material import Material
 from prunecxr.pipeline.trials import conclude, find_run, params_of, summary_of, trial_key, with_options
 from prunecxr.report import search_figures
-from prunecxr.search.ledger import BEST_EPOCH, ERROR, OWN, Trial, as_study, best_of, count, table
+from prunecxr.search.ledger import BEST_EPOCH, ENDED, ERROR, OWN, Trial, as_study, best_of, count, table
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.runs import TrackedRun
 
@@ -92,7 +92,7 @@ def _settle(run: TrackedRun, config: Config, data: Material, search: str, trials
     found_runs = [runs.wrap(run.store, found) for found in runs.search(run.store, tags)]
     there = {found.tags[names.KEY]: found for found in found_runs}
     for trial in trials:
-        if trial.state not in ("complete", "pruned", "failed"):
+        if trial.state not in ENDED:
             continue
         missing = [name for name in config.search if name not in trial.last.params]
         if missing:  # killed before it had its options

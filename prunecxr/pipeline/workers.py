@@ -22,7 +22,7 @@ from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.pipeline import material
 from prunecxr.pipeline.trials import SPLITS, Objective, journal_file, lock_folder
 from prunecxr.progress import progress
-from prunecxr.search.ledger import ledger
+from prunecxr.search.ledger import ENDED, ledger
 from prunecxr.search.sampling import guide
 from prunecxr.search.storage import open_database, open_journal, storage_faults
 from prunecxr.search.turns import Turns
@@ -53,11 +53,6 @@ class Plan:
     first: int
     total: int
     deadline: float
-
-    @property
-    def where(self) -> str:
-        """The storage, as in messages: without a password."""
-        return "the storage" if self.storage else str(journal_file(self.config, self.tune_run))
 
 
 def open_storage(config: Config, tune_run: str, url: str | None) -> BaseStorage:
@@ -92,14 +87,18 @@ def carry_out(plan: Plan, store: Store, data: material.Material, study: optuna.S
     Raises:
         UserError, EnvironmentFault: what stopped a worker would stop the others, too.
     """
-    with storage_faults(plan.where):
+    with storage_faults():
         turns = turns_of(plan, study)
         if turns.is_over():
             return
         if n_workers > 1:
             _in_processes(plan, study, n_workers)
             return
-        turns.work(Objective(store, plan.config, data, plan.tune_run, plan.search), plan.deadline)
+        turns.work(Objective(store, plan.config, data, plan.tune_run, plan.search), plan.deadline, _say_waiting)
+
+
+def _say_waiting(number: int) -> None:
+    print(f"waiting for {number} trial(s) of other workers", flush=True)
 
 
 def _in_processes(plan: Plan, study: optuna.Study, n_workers: int) -> None:
@@ -162,7 +161,7 @@ def _said(receiver: Connection) -> Exception | None:
 
 
 def _ended(study: optuna.Study) -> int:
-    return sum(trial.state in ("complete", "pruned", "failed") for trial in ledger(study.get_trials(deepcopy=False)))
+    return sum(trial.state in ENDED for trial in ledger(study.get_trials(deepcopy=False)))
 
 
 def _worker(plan: Plan, number: int, sender: Connection) -> None:
@@ -182,7 +181,7 @@ def _carry_out_alone(plan: Plan, number: int) -> None:
     config = plan.config.model_copy(update={"execution": _own_device(plan.config.execution, number)})
     data = material.prepare(config, SPLITS)
     study = open_study(open_storage(config, plan.tune_run, plan.storage), config.study)
-    with storage_faults(plan.where):
+    with storage_faults():
         turns = turns_of(plan, study)
         turns.work(Objective(store, config, data, plan.tune_run, plan.search), plan.deadline)
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from optuna.trial import TrialState
 
-from prunecxr.report.style import as_png, as_svg
+from prunecxr.report.style import as_png, as_svg, log_ticks
 
 TARGET = "mean AP, validation split"
 ENOUGH = 2  # complete trials that a comparison of options takes
@@ -39,6 +39,11 @@ def draw(study: optuna.Study) -> tuple[Drawn, dict[str, str]]:
             absent[name] = "all complete trials have the same value"
         else:
             figure = _drawn(make)
+            if name == "parallel_coordinate":
+                figure.set_size_inches(max(6.4, 1.5 * (len(varied) + 1)), 4.8)
+            if name == "slice":
+                for axes in figure.axes[: len(varied)]:
+                    axes.tick_params(axis="x", labelrotation=45)
             with mpl.rc_context({"savefig.bbox": "tight"}):  # Optuna leaves tick labels and legends outside
                 drawn[name] = (as_png(figure), as_svg(figure))
     return drawn, absent
@@ -60,9 +65,13 @@ def _drawn(make: Callable[[], Any]) -> Figure:
     with mpl.rc_context(), warnings.catch_warnings():
         plt.switch_backend("agg")
         warnings.simplefilter("ignore")  # the functions are marked experimental
-        made = make()
-        axes: Axes = np.ravel(made)[0]
-        figure = axes.figure
+        first: Axes = np.ravel(make())[0]
+        figure = first.figure
         assert isinstance(figure, Figure)
         plt.close(figure)
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if axis.get_scale() == "log":  # matplotlib labels a range of less than a decade at every minor tick
+                low, high = sorted(axis.get_view_interval())
+                log_ticks(axis, low, high)
     return figure

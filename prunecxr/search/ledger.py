@@ -25,6 +25,7 @@ STATES = {
     TrialState.RUNNING: "running",
     TrialState.WAITING: "waiting",
 }
+ENDED = ("complete", "pruned", "failed")
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def best_of(trials: Sequence[Trial]) -> Trial | None:
 
 def count(trials: Sequence[Trial]) -> dict[str, int]:
     """State -> number of trials, for the states that a trial can end in."""
-    return {state: sum(trial.state == state for trial in trials) for state in ("complete", "pruned", "failed")}
+    return {state: sum(trial.state == state for trial in trials) for state in ENDED}
 
 
 def table(trials: Sequence[Trial], options: Sequence[str]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import optuna
 import sqlalchemy.exc
+import sqlalchemy.pool
 from filelock import FileLock
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
@@ -85,19 +86,24 @@ def open_database(url: str) -> BaseStorage:
     with _opening(shown), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         try:
-            return RDBStorage(url, heartbeat_interval=HEARTBEAT, grace_period=GRACE)
+            return _database(url)
         except (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError):
-            # Another host made the tables at the same moment; they are there now.
-            return RDBStorage(url, heartbeat_interval=HEARTBEAT, grace_period=GRACE)
+            return _database(url)  # another host made the tables at the same moment; they are there now
+
+
+def _database(url: str) -> BaseStorage:
+    # A connection for each use: between two epochs, servers drop those that idle.
+    idle = {"poolclass": sqlalchemy.pool.NullPool}
+    return RDBStorage(url, engine_kwargs=idle, heartbeat_interval=HEARTBEAT, grace_period=GRACE)
 
 
 @contextmanager
-def storage_faults(where: str) -> Iterator[None]:
-    """Turn what a database raises while the search runs into one line that names the storage."""
+def storage_faults() -> Iterator[None]:
+    """Turn what a database raises while the search runs into one line."""
     try:
         yield
     except FAULTS as error:
-        raise _fault(where, error) from None
+        raise _fault("its database", error) from None
 
 
 @contextmanager

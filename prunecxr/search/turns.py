@@ -85,17 +85,25 @@ class Turns:
             self._held = None
         return True
 
-    def work(self, objective: Objective, deadline: float) -> None:
+    def work(self, objective: Objective, deadline: float, on_wait: Callable[[int], None] | None = None) -> None:
         """Carry out trials until all have ended, or none may start any more.
 
         Args:
             deadline: on the clock of `time.time()`; no trial starts after it.
+            on_wait: called with the number of trials of other workers, when these are all that is left.
         """
+        waiting = False
         while time.time() < deadline:
-            if not self.take(objective):
-                if not self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-                    return
-                time.sleep(POLL)
+            if self.take(objective):
+                waiting = False
+                continue
+            running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+            if not running:
+                return
+            if on_wait and not waiting:
+                on_wait(len(running))
+            waiting = True
+            time.sleep(POLL)
 
     def is_over(self) -> bool:
         """Whether all trials have ended, so that no worker need begin."""
