@@ -22,6 +22,7 @@ def loaded_by(module: str) -> set[str]:
 NO_TORCH = [
     "config", "identity", "data.labels", "data.datasets", "data.cache", "data.phantom", "data.predictions",
     "data.imported", "evaluation.metrics", "localization.scores", "localization.mining", "localization.boxes",
+    "localization.listed", "localization.additions", "localization.pixels", "localization.phantom",
 ]  # fmt: skip
 
 
@@ -48,7 +49,6 @@ def test_only_tracking_knows_mlflow(module):
     assert "mlflow" not in loaded_by(f"prunecxr.{module}")
 
 
-def test_a_seed_knows_no_analysis_and_an_analysis_no_training():
 @pytest.mark.parametrize("module", ["search.turns", "search.sampling", "search.ledger", "report.search_figures"])
 def test_a_search_knows_neither_training_nor_tracking(module):
     found = loaded_by(f"prunecxr.{module}")
@@ -60,6 +60,7 @@ def test_recipes_are_read_without_optuna():
     assert "optuna" not in loaded_by("prunecxr.config")
 
 
+def test_a_seed_knows_no_analysis_and_an_analysis_no_training():
     seed, analysis = loaded_by("prunecxr.pipeline.population"), loaded_by("prunecxr.pipeline.findings")
     assert not any(name.startswith(("prunecxr.analysis", "prunecxr.report")) for name in seed)
     assert not any(name.startswith(("prunecxr.training", "prunecxr.compression")) for name in analysis)

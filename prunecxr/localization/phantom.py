@@ -123,7 +123,7 @@ def _by_share(shares: dict[str, float], rest: str, n: int, rng: np.random.Genera
     return rng.permutation(np.array(names + [rest] * (n - len(names)), dtype=object))
 
 
-def contact_sheet(size: int = 128, seed: int = 0, columns: int = 6) -> Image.Image:
+def contact_sheet(size: int = 96, seed: int = 0, columns: int = 6) -> Image.Image:
     """A row of images a subgroup; beneath each its mask at half the size; the subgroup's name above."""
     caption, gap = 16, 2
     height = caption + size + size // 2 + gap

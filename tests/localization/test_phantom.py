@@ -13,8 +13,10 @@ from scipy import ndimage
 from prunecxr.data.phantom import keyed_generator
 from prunecxr.errors import UserError
 from prunecxr.localization import phantom
+from prunecxr.localization.lesions import open_lesions
 from prunecxr.localization.phantom import DIAGNOSES, HARD_SHARES, OLD, SUBGROUPS, draw_image, draw_mask, lesion_phantom
 from prunecxr.localization.phantom_skin import Traits, draw_outline, draw_skin_lesion
+from tests.lesion_files import options
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +121,14 @@ def test_another_size_is_the_same_lesion():
         small, large = draw_mask(name, traits, 64), draw_mask(name, traits, 128)
         shrunk = large.reshape(64, 2, 64, 2).mean(axis=(1, 3)) >= 0.5
         assert (shrunk & (small > 0)).sum() / (shrunk | (small > 0)).sum() > 0.93
+
+
+def test_the_data_set():
+    dataset = open_lesions(options("phantom", phantom_train=30, phantom_val=10, phantom_test=20, phantom_unlabelled=12))
+    assert [len(split) for split in (dataset.train, dataset.val, dataset.test)] == [30, 10, 20]
+    assert dataset.unlabelled is not None
+    assert (len(dataset.unlabelled), dataset.unlabelled.masks, dataset.warnings) == (12, None, ())
+    assert dataset.train.images.read(0).shape == (32, 32, 3)
 
 
 def test_sizes_that_cannot_be_drawn():

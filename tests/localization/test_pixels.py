@@ -42,6 +42,27 @@ def test_a_second_time_nothing_is_read(split: LesionSplit, tmp_path: Path, monke
     assert cache_lesions(split, 16, tmp_path / "cache").fingerprint == first.fingerprint
 
 
+def test_an_interrupted_build_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    split = lesion_phantom("train", 60, 32, 0)
+    reads: list[int] = []
+    read = type(split.images).read
+
+    def reading(source, index: int) -> np.ndarray:
+        if not source.masks:
+            if index == 40 and 40 not in reads:
+                reads.append(index)
+                raise KeyboardInterrupt
+            reads.append(index)
+        return read(source, index)
+
+    monkeypatch.setattr(type(split.images), "read", reading)
+    with pytest.raises(KeyboardInterrupt):
+        cache_lesions(split, 32, tmp_path, workers=1)
+    pixels = cache_lesions(split, 32, tmp_path, workers=1)
+    assert sorted(reads) == sorted([*range(60), 40])
+    assert np.array_equal(pixels.images[50], read(split.images, 50))
+
+
 def test_the_fingerprint_is_of_the_content(split: LesionSplit, tmp_path: Path):
     first = cache_lesions(split, 16, tmp_path / "cache")
     moved = tmp_path / "elsewhere"
