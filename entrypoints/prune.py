@@ -1,7 +1,9 @@
-"""Prune and evaluate one trained network: a seed run, or a registered model."""
+"""Prune and evaluate one trained network: a seed run, a registered model, or a network that was trained elsewhere."""
+
+from pathlib import Path
 
 from prunecxr import cli
-from prunecxr.config import TrainingOptions, parse_arguments
+from prunecxr.config import MAX_SEED, TrainingOptions, parse_arguments
 from prunecxr.errors import UserError
 
 
@@ -9,22 +11,34 @@ def command() -> None:
     own = {
         "recipe": "YAML file with options; default those of the seed run",
         "run": "id of the seed run",
-        "model": "instead of run: models:/<name>@<alias> or models:/<name>/<version>",
+        "model": "instead of run: models:/<name>@<alias>, models:/<name>/<version>, or a file with a state dict",
+        "seed": "of a network that was trained elsewhere: the seed that it counts as; default 0",
+        "train_labels": "of such a network: label table of its training images, or their class counts (class,count)",
     }
     given = parse_arguments(__doc__, own, leave_out=("seeds",))
-    run_id, model = given.pop("run"), given.pop("model")
+    run_id, model, seed, train_labels = (given.pop(name) for name in ("run", "model", "seed", "train_labels"))
     if bool(run_id) == bool(model):
-        raise UserError("give one of the options run (id of a seed run) and model (models:/ URI)")
-    without_effect = [name for name in TrainingOptions.model_fields if given[name]]
+        raise UserError("give one of the options run (id of a seed run) and model (models:/ URI, or a file)")
+    if seed and (not seed.isdigit() or int(seed) > MAX_SEED):
+        raise UserError(f"option seed: {seed!r} is not valid: give one seed, a whole number of 0 to {MAX_SEED}")
+    without_effect = [name for name in TrainingOptions.model_fields if given[name] and name != "architecture"]
     if without_effect:
         raise UserError(f"option {without_effect[0]}: the network is trained already; leave it out")
+    from prunecxr.pipeline.audit import audit, configure_audit, own_seed_run
     from prunecxr.pipeline.options import configure_from_run
     from prunecxr.pipeline.study import prune, resolve_seed_run
-    from prunecxr.tracking.registry import run_of_model
     from prunecxr.tracking.store import open_store
 
     store = open_store()
-    seed_run = resolve_seed_run(store, run_id or run_of_model(store, model))
+    is_uri = model.startswith(("models:", "runs:"))
+    seed_run = resolve_seed_run(store, run_id) if run_id else own_seed_run(store, model) if is_uri else None
+    if seed_run is None:
+        counted = Path(train_labels).expanduser() if train_labels else None
+        audit(store, configure_audit(given), model, int(seed or 0), counted)
+        return
+    for name, text in (("architecture", given["architecture"]), ("seed", seed), ("train_labels", train_labels)):
+        if text:
+            raise UserError(f"option {name}: seed run {seed_run.id} knows it already; leave it out")
     prune(store, configure_from_run(seed_run, given), seed_run)
 
 

@@ -11,10 +11,23 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoints import analyze, data, import_predictions, main, prune, reader_export, reader_import, register, train
+from entrypoints import (
+    analyze,
+    data,
+    htl,
+    import_predictions,
+    main,
+    prune,
+    reader_export,
+    reader_import,
+    register,
+    train,
+    tune,
+)
 from prunecxr import config
 from prunecxr.config import Config, build_config, parse_arguments, parse_seeds, parse_sparsities, read_recipe, to_recipe
 from prunecxr.errors import UserError
+from prunecxr.localization.config import HtlConfig
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -23,13 +36,15 @@ MLPROJECT = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))["en
 OWN = {
     "main": {"recipe"},
     "train": {"recipe", "seed"},
-    "prune": {"recipe", "run", "model"},
+    "prune": {"recipe", "run", "model", "seed", "train_labels"},
     "analyze": {"recipe", "study", "population"},
     "register": {"run"},
     "import_predictions": {"predictions", "labels", "train_labels", "study"},
     "data": {"recipe"},
     "reader_export": {"study", "readers", "images", "recipe"},
     "reader_import": {"answers", "study", "export_run"},
+    "htl": {"recipe", "setting", "seeds"},
+    "tune": {"recipe", "trials", "workers", "timeout", "storage"},
 }
 MODULES = {
     "main": main,
@@ -41,6 +56,8 @@ MODULES = {
     "data": data,
     "reader_export": reader_export,
     "reader_import": reader_import,
+    "htl": htl,
+    "tune": tune,
 }
 
 
@@ -122,6 +139,13 @@ def test_bad_sparsities(text):
         ({}, {"dataset_name": "it's"}, 'option dataset_name: "it\'s" is not valid'),
         ({}, {"study": "a/b"}, "option study: 'a/b' is not valid"),
         ({"data": [1]}, {"image_size": "64"}, "section data must hold options"),
+        (
+            {"search": {"learnin_rate": [1, 2]}},
+            {},
+            "recipe: search: unknown option learnin_rate (did you mean learning",
+        ),
+        ({"search": {"epochs": {"low": 5, "high": 3}}}, {}, "recipe: search: option epochs: empty range, low 5 is not"),
+        ({"search": 3}, {}, "recipe: search: expected an option a line"),
     ],
 )
 def test_mistakes_are_named(recipe, given_, message):
@@ -152,8 +176,61 @@ def test_registration_in_a_recipe_gives_way_to_sparsities_on_the_command_line(re
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
 def test_recipes_are_valid_and_written_back_read_the_same(path):
-    chosen = build_config(read_recipe(path), {})
-    assert build_config(yaml.safe_load(to_recipe(chosen)), {}) == chosen
+    content = read_recipe(path)
+    model = HtlConfig if "mining" in content else Config
+    chosen = build_config(content, {}, "recipe", model)
+    assert build_config(yaml.safe_load(to_recipe(chosen)), {}, "recipe", model) == chosen
+
+
+def test_defaults_of_localization_are_paper_b():
+    """Section 3 of the paper: seeds, optimiser, schedule, fine-tuning, pruned share, and its tables 1 and 3."""
+    chosen = HtlConfig()
+    training, tuning = chosen.training, chosen.finetuning
+    assert chosen.seeds == (10, 20, 30)
+    assert (training.optimizer, training.momentum, training.weight_decay) == ("sgd", 0.9, 2e-4)
+    assert (training.learning_rate, training.milestones, training.epochs, training.batch_size) == (
+        0.1,
+        (20, 50, 80),
+        100,
+        64,
+    )
+    assert (tuning.finetune_epochs, tuning.finetune_learning_rate, tuning.finetune_milestones) == (20, 0.01, (15,))
+    assert (chosen.mining.method, chosen.mining.prune_fraction) == ("magnitude", 0.7)
+    assert chosen.analysis.effect_fractions == (0.25, 0.5, 0.75, 0.99)
+    assert chosen.analysis.ablation_fractions == (0.2, 0.7, 0.95)
+
+
+def test_recipe_isic2017_is_the_papers():
+    chosen = build_config(read_recipe(ROOT / "recipes" / "isic2017.yaml"), {}, "recipe", HtlConfig)
+    default = HtlConfig()
+    assert (chosen.seeds, chosen.training, chosen.finetuning) == (default.seeds, default.training, default.finetuning)
+    assert (chosen.mining, chosen.analysis, chosen.data.dataset) == (default.mining, default.analysis, "isic2017")
+
+
+@pytest.mark.parametrize(
+    ("given_", "message"),
+    [
+        ({"baselines": "random,luck"}, "option baselines: 'random,luck' is not valid: unknown baseline 'luck'"),
+        ({"milestones": "50,20"}, "option milestones: '50,20' is not valid: expected rising numbers"),
+        ({"features": "8,8"}, "option features"),
+        ({"tau": "0"}, "option tau: '0' is not valid: input should be greater than 0"),
+        ({"setting": "none"}, "option setting: 'none' is not valid: input should be 'supervised', 'semi' or 'weak'"),
+        ({"age_edges": "x"}, "option age_edges"),
+        ({"ablation_methods": "random,random"}, "option ablation_methods: 'random,random' is not valid: expected"),
+    ],
+)
+def test_mistakes_in_options_of_localization_are_named(given_, message):
+    with pytest.raises(UserError) as caught:
+        build_config({}, given_, "recipe", HtlConfig)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_options_of_localization_are_suggested():
+    with pytest.raises(UserError, match=r"unknown option training.epoch \(did you mean epochs\?\)"):
+        build_config({"training": {"epoch": 3}}, {}, "recipe", HtlConfig)
+    with pytest.raises(UserError, match="option tau belongs under mining:"):
+        build_config({"tau": 0.3}, {}, "recipe", HtlConfig)
 
 
 @pytest.mark.parametrize("name", ["nih-cxr-lt", "mimic-cxr-lt"])
@@ -201,10 +278,11 @@ def test_bad_command_lines(argv, message):
     assert message in str(caught.value)
 
 
-def test_option_names_are_unique_over_sections():
-    names = [name for model in (Config, *config.SECTIONS.values()) for name in model.model_fields]
+@pytest.mark.parametrize("model", [Config, HtlConfig])
+def test_option_names_are_unique_over_sections(model):
+    names = [name for part in (model, *config.sections(model).values()) for name in part.model_fields]
     assert len(names) == len(set(names))
-    assert all(text for _, text in config.options().values())
+    assert all(text for _, text in config.options(model).values())
 
 
 @pytest.mark.parametrize("entry", MLPROJECT)
@@ -213,10 +291,10 @@ def test_mlproject_offers_what_the_entry_point_takes(entry, monkeypatch):
     command = MLPROJECT[entry]["command"]
     taken = {}
 
-    def record(_, own, argv=None, *, config_options=True, leave_out=()):  # noqa: ARG001
+    def record(_, own, argv=None, *, config_options=True, leave_out=(), model=Config):  # noqa: ARG001
         taken.update(own)
         if config_options:
-            taken.update({name: "" for name in config.options() if name not in leave_out})
+            taken.update({name: "" for name in config.options(model) if name not in leave_out})
         raise UserError("enough")
 
     monkeypatch.setattr(MODULES[entry], "parse_arguments", record)

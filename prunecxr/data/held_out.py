@@ -64,10 +64,11 @@ def _read_tables(options: DataOptions, name: str, train_labels: Path | None) -> 
     if alone.is_file():
         named = options.model_copy(update={"dataset_name": name})
         return read_imported_labels(alone, train_labels, named, first="test")
+    files = find_split_files(options.labels)
     if train_labels is not None:
         raise UserError("option train_labels: the option labels names a train table already; leave one of them out")
     tables = read_splits(
-        find_split_files(options.labels),
+        files,
         id_column=options.id_column,
         subject_column=options.subject_column,
         ignore_columns=options.ignore_columns,

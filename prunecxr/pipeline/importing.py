@@ -29,7 +29,7 @@ from prunecxr.data.predictions import (
 from prunecxr.errors import UserError
 from prunecxr.evaluation.metrics import class_scores, mean_scores
 from prunecxr.pipeline.population import working_on
-from prunecxr.pipeline.study import mlflow_run, open_study
+from prunecxr.pipeline.study import check_origin, mlflow_run, open_study
 from prunecxr.progress import progress
 from prunecxr.tracking import names, runs, variants
 from prunecxr.tracking.runs import TrackedRun
@@ -90,9 +90,10 @@ def import_predictions(store: Store, config: Config, predictions: Path, labels: 
     Raises:
         UserError: anything wrong with a file; nothing has been written by then.
     """
+    check_origin(store, config.study, names.IMPORTED)
     source = read_source(config, predictions, labels, train)
     config = _asked_for(config, source.files)
-    study = open_study(store, config, adopt=True)
+    study = open_study(store, config, adopt=True, origin=names.IMPORTED)
     with working_on(config, f"import-{source.population}"), runs.ending(study):
         study.resume()
         added = _import_all(study, config, source)
@@ -205,6 +206,7 @@ def _seed_run(study: TrackedRun, config: Config, source: Source, seed: int, spli
             names.DATASET: str(config.data.dataset_name),
             names.ARCHITECTURE: config.training.architecture,
             names.SEED: str(seed),
+            names.ORIGIN: names.IMPORTED,
         },
     )
     if names.TEST_SPLIT in run.tags:

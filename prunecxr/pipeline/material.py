@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from prunecxr.config import Config
 from prunecxr.data.cache import CachedImages, cache_images, data_fingerprint
-from prunecxr.data.datasets import Dataset, open_dataset
+from prunecxr.data.datasets import Dataset, Split, open_dataset
+from prunecxr.data.held_out import HeldOut, open_held_out
 from prunecxr.data.images import resize
 
 SPLITS = ("train", "val", "test")
+TRAINED_ELSEWHERE = (
+    "The networks were trained elsewhere: that their outputs are in the order of the label table's columns, and that "
+    "no test patient was in their training, is taken for granted"
+)
 
 
 @dataclass(frozen=True)
 class Material:
-    """A data set, its cached pixels and the fingerprint of each split's content."""
+    """A data set, the cached pixels and the content's fingerprint of those splits that were made ready."""
 
     dataset: Dataset
     cached: dict[str, CachedImages]
@@ -35,31 +40,60 @@ class Material:
         return table
 
 
-def prepare(config: Config) -> Material:
+@dataclass(frozen=True)
+class HeldOutMaterial:
+    """A test split made ready: what networks are evaluated on that were trained elsewhere."""
+
+    dataset: HeldOut
+    cached: dict[str, CachedImages]
+    fingerprints: dict[str, str]
+
+    def counts(self) -> pd.DataFrame:
+        """class, test_count, n_test; train_count, n_train where they are known."""
+        return self.dataset.counts
+
+
+Evaluable = Material | HeldOutMaterial
+
+
+def prepare(config: Config, splits: Sequence[str] = SPLITS) -> Material:
     """Open and check the data set, decode what is not in the cache yet.
 
+    Args:
+        splits: whose images are wanted; those of the others are left alone.
     Raises:
         UserError: anything wrong with labels or images, all of it before any training.
     """
     dataset = open_dataset(config.data)
-    folder = config.execution.workdir / "images"
-    cached, fingerprints = {}, {}
-    for name in SPLITS:
-        split = getattr(dataset, name)
-        cached[name] = cache_images(
-            split.images,
-            config.data.image_size,
-            config.data.interpolation,
-            folder,
-            workers=config.execution.workers,
-            desc=f"{name} images",
-        )
-        fingerprints[name] = data_fingerprint(split.table, cached[name])
-    return Material(dataset, cached, fingerprints)
+    cached = {name: _decode(config, getattr(dataset, name)) for name in splits}
+    prints = {name: data_fingerprint(getattr(dataset, name).table, images) for name, images in cached.items()}
+    return Material(dataset, cached, prints)
+
+
+def prepare_held_out(config: Config, dataset: HeldOut) -> HeldOutMaterial:
+    """Decode the test images that are not in the cache yet.
+
+    Raises:
+        UserError: images that cannot be decoded.
+    """
+    dataset = replace(dataset, warnings=(*dataset.warnings, TRAINED_ELSEWHERE))
+    images = _decode(config, dataset.test)
+    return HeldOutMaterial(dataset, {"test": images}, {"test": data_fingerprint(dataset.test.table, images)})
+
+
+def _decode(config: Config, split: Split) -> CachedImages:
+    return cache_images(
+        split.images,
+        config.data.image_size,
+        config.data.interpolation,
+        config.execution.workdir / "images",
+        workers=config.execution.workers,
+        desc=f"{split.name} images",
+    )
 
 
 def reader(config: Config) -> Callable[[str], np.ndarray]:
     """A look-up of single test images by id, gray pixels of shape (height, width), for the gallery of a report."""
-    images = open_dataset(config.data).test.images
+    images = open_held_out(config.data).test.images
     at = {image_id: index for index, image_id in enumerate(images.ids)}
     return lambda image_id: resize(images.read(at[image_id]), config.data.image_size, config.data.interpolation)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from prunecxr import __version__, identity
 from prunecxr.analysis.readers import QUESTIONS, assign, summary
 from prunecxr.config import Config
-from prunecxr.data.datasets import open_dataset
+from prunecxr.data.held_out import open_held_out
 from prunecxr.data.images import FolderIndex, ImageSource
 from prunecxr.data.labels import LabelTable
 from prunecxr.errors import UserError
@@ -237,7 +237,7 @@ def _images(config: Config, options: dict[str, str], ids: list[str]) -> Read:
         images: ImageSource = FolderIndex(Path(options["images"]).expanduser()).locate(table)
         place = options["images"]
     else:
-        images, place = open_dataset(config.data).test.images, f"the test split of data set {config.data.dataset}"
+        images, place = open_held_out(config.data).test.images, f"the test split of data set {config.data.dataset}"
     at = {image_id: index for index, image_id in enumerate(images.ids)}
     absent = [image_id for image_id in ids if image_id not in at]
     if absent:

@@ -90,11 +90,15 @@ def rebuild_and_register(store: Store, run_id: str) -> str:
     kind = run.tags.get(names.KIND, "")
     if kind == "seed" and names.MODEL in run.tags:
         return link_of_dense(run)
+    if kind == "seed":
+        _check_network(run, run_id)
     if kind != "variant" or not run.finished:
         raise UserError(
             f"option run: {run_id} is no finished variant but a {kind or 'foreign'} run; give a variant's id"
         )
     seed_run = runs.get(store, run.tags[names.PARENT])
+    if seed_run is not None:
+        _check_network(seed_run, run_id)
     if seed_run is None or names.MODEL not in seed_run.tags:
         raise EnvironmentFault(f"run {run_id}: its seed run {run.tags[names.PARENT]} has no dense model")
     seed, sparsity, method = _of(run)
@@ -111,6 +115,11 @@ def rebuild_and_register(store: Store, run_id: str) -> str:
             f"run {run_id}: the stored dense weights give {nonzero} nonzero weights, but {evaluated} were evaluated"
         )
     return register_variant(run, model, registry.load_settings(store, seed_run.tags[names.MODEL]))
+
+
+def _check_network(seed_run: TrackedRun, run_id: str) -> None:
+    if runs.origin_of(seed_run) == names.IMPORTED:
+        raise UserError(f"option run: {run_id} holds imported predictions; there is no network to register")
 
 
 def register(store: Store, run_id: str) -> None:

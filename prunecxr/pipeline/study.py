@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from prunecxr import identity
 from prunecxr.config import Config, flatten, to_recipe
+from prunecxr.data.held_out import open_held_out
 from prunecxr.errors import UserError
 from prunecxr.pipeline import material, population, registration
 from prunecxr.tracking import names, runs
@@ -38,7 +39,7 @@ def run_study(store: Store, config: Config) -> None:
     """A whole study: train each seed, prune and evaluate it at every sparsity, analyse, and say where to look."""
     population.check_names(config)
     data = material.prepare(config)
-    _say_data(data)
+    say_data(data)
     study = open_study(store, config, adopt=True)
     tally = Tally()
     models: dict[float, str] = {}
@@ -86,7 +87,7 @@ def train(store: Store, config: Config, seed: int) -> None:
     """The training of one seed."""
     population.check_names(config)
     data = material.prepare(config)
-    _say_data(data)
+    say_data(data)
     study = open_study(store, config)
     seed_run, trained = population.train_seed(store, config, data, study.id, seed, adopt=True)
     runs.claim_invocation(store, "train", config.study, study.id, seed_run.id)
@@ -96,14 +97,23 @@ def train(store: Store, config: Config, seed: int) -> None:
 
 
 def prune(store: Store, config: Config, seed_run: TrackedRun) -> None:
-    """The pruning and evaluation of one trained seed."""
+    """The pruning and evaluation of the network of a seed run."""
     own = seed_run.tags[names.STUDY]
     if config.study != own:
         raise UserError(f"option study: seed run {seed_run.id} belongs to study {own!r}; its variants do, too")
     population.check_names(config)
-    data = material.prepare(config)
-    _say_data(data)
-    population.check_same_training_data(seed_run, data)
+    data: material.Evaluable
+    if runs.origin_of(seed_run) == names.AUDITED:
+        data = material.prepare_held_out(config, open_held_out(config.data))
+    else:
+        data = material.prepare(config)
+        population.check_same_training_data(seed_run, data)
+    say_data(data)
+    sweep_and_say(store, config, data, seed_run)
+
+
+def sweep_and_say(store: Store, config: Config, data: material.Evaluable, seed_run: TrackedRun) -> None:
+    """Prune the network of a seed run, evaluate it, and say what came of it and what is next."""
     sweep = population.sweep_seed(store.in_experiment(seed_run.store.experiment_id), config, data, seed_run)
     runs.claim_invocation(store, "prune", config.study, seed_run.tags[names.PARENT], seed_run.id)
     print(f"seed run {seed_run.id}: {sweep.added} variant(s) evaluated, {sweep.found} found")
@@ -112,15 +122,22 @@ def prune(store: Store, config: Config, seed_run: TrackedRun) -> None:
     print(f"next: {mlflow_run(store, 'analyze', study=config.study)}")
 
 
-def open_study(store: Store, config: Config, adopt: bool = False) -> TrackedRun:
-    """The study's own run, parent of its seeds, with its description and the recipe asked for last."""
+def open_study(store: Store, config: Config, adopt: bool = False, origin: str = names.TRAINED) -> TrackedRun:
+    """The study's own run, parent of its seeds, with its description and the recipe asked for last.
+
+    Args:
+        origin: where its networks are from: `names.TRAINED`, `IMPORTED` or `AUDITED`.
+    Raises:
+        UserError: the study holds networks from elsewhere.
+    """
+    check_origin(store, config.study, origin)
     with population.working_on(config, f"study-{identity.digest({'study': config.study})}"):
         study = runs.find_or_create(
             store,
             "study",
             {names.STUDY: config.study},
             name=config.study,
-            tags={names.NOTE: _note(config)},
+            tags={names.NOTE: _note(config), names.ORIGIN: origin},
             adopt=adopt,
         )
         if names.DATASET not in study.tags:
@@ -134,8 +151,24 @@ def open_study(store: Store, config: Config, adopt: bool = False) -> TrackedRun:
     return study
 
 
-def _say_data(data: material.Material) -> None:
-    counts = ", ".join(f"{len(getattr(data.dataset, name).table):,} {name}" for name in material.SPLITS)
+HOLDS = {
+    names.TRAINED: "networks that were trained here",
+    names.IMPORTED: "imported predictions",
+    names.AUDITED: "networks that were trained elsewhere",
+}
+
+
+def check_origin(store: Store, study: str, origin: str) -> None:
+    """Raise a UserError if a study holds what is from elsewhere: its findings would mix what cannot be compared."""
+    found = [runs.find(store, "study", {names.STUDY: study}), runs.find(store, "seed", {names.STUDY: study})]
+    others = {other for run in found if run is not None and (other := runs.origin_of(run)) not in (None, origin)}
+    for other in others:
+        raise UserError(f"option study: {study!r} holds {HOLDS[other]}; give {HOLDS[origin]} a study of their own")
+
+
+def say_data(data: material.Evaluable) -> None:
+    """The images of each split that was made ready, the classes, and what was noticed."""
+    counts = ", ".join(f"{len(getattr(data.dataset, name).table):,} {name}" for name in data.fingerprints)
     print(f"data set {data.dataset.name}: {counts} images, {len(data.dataset.classes)} classes", flush=True)
     for warning in data.dataset.warnings:
         print(f"warning: {warning}", flush=True)
@@ -195,6 +228,10 @@ def resolve_seed_run(store: Store, run_id: str) -> TrackedRun:
         raise UserError(f"option run: {run_id} is a variant; give its seed run, {run.tags[names.PARENT]}")
     if kind != "seed":
         raise UserError(f"option run: {run_id} is no seed run but a {kind or 'foreign'} one; give the id of a seed run")
+    if runs.origin_of(run) == names.IMPORTED:
+        raise UserError(f"option run: seed run {run_id} holds imported predictions; there is no network to prune")
     if names.MODEL not in run.tags:
+        if runs.origin_of(run) == names.AUDITED:
+            raise UserError(f"option run: seed run {run_id} has no network yet; repeat -e prune -P model=...")
         raise UserError(f"option run: the training of seed run {run_id} has not finished; continue it with -e train")
     return run

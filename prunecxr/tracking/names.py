@@ -16,15 +16,19 @@ METHOD = "prunecxr.method"
 SPARSITY = "prunecxr.sparsity"
 TEST_SPLIT = "prunecxr.test_split"  # fingerprint of the test split that a variant was evaluated on
 MODEL = "prunecxr.model"  # URI of the model that was logged with a run
+ORIGIN = "prunecxr.origin"  # on studies and seed runs: where the networks are from (absent: trained here)
+WEIGHTS = "prunecxr.weights"  # on seed runs of networks that were trained elsewhere: digest of their tensors
 ANALYSED = "prunecxr.analysed"  # on analyses: their key, but for what readers answered; what forms are drawn from
 FOUND = "prunecxr.found"  # on an invocation that found its work done: the run that holds it
-PARENT = "mlflow.parentRunId"
-RUN_NAME = "mlflow.runName"
 TRIAL = "prunecxr.trial"  # number of a search's trial
 TRIAL_STATE = "prunecxr.trial_state"  # running, complete, pruned or failed
 SETTING = "prunecxr.setting"  # of a localization study: supervised, semi or weak
 APPROACH = "prunecxr.approach"  # of a localization network: plain, focal, htl, random, class, sex, htl:<method>
+PARENT = "mlflow.parentRunId"
+RUN_NAME = "mlflow.runName"
 NOTE = "mlflow.note.content"
+
+TRAINED, IMPORTED, AUDITED = "trained", "imported", "audited"  # values of ORIGIN
 
 MEAN_METRICS = {"ap": "mean_ap", "auroc": "mean_auroc", "f1": "mean_f1"}
 REALISED_SPARSITY = "realised_sparsity"
@@ -38,10 +42,6 @@ WEIGHT_HISTOGRAM = "weights/histogram.csv"  # on seed runs: magnitudes of the de
 RECIPE = "recipe.yaml"
 ENVIRONMENT = "environment.txt"
 REPORT = "report.html"
-READER_KEY = "key.csv"  # on export runs, beside forms/: which item is which image
-READER_REPORT = "reader_report.html"
-
-
 BEST_RECIPE = "best.yaml"  # on tune runs: the recipe that a search came to
 BEST_VAL_MEAN_AP = "best_val_mean_ap"  # of a trial: of the epoch whose weights it keeps; of a search: of its best trial
 TEST_SCORES = "test_scores.parquet"  # of a localization network: id, background, foreground, dice of every test image
@@ -50,6 +50,10 @@ BOXES = "boxes.parquet"  # id, y0, x0, y1, x1 of the images that HTLs are mined 
 HTLS = "htls.csv"  # on mining runs: every image, what pruning costs it, whether it is an HTL
 LESION_WARNINGS = "data/warnings.txt"  # on localization seed runs
 GALLERY = "gallery.csv"  # on mining runs: the images in gallery/
+READER_KEY = "key.csv"  # on export runs, beside forms/: which item is which image
+READER_REPORT = "reader_report.html"
+
+
 # Metrics of a localization network: means over the test images.
 LOCALIZATION_METRICS = {
     "background": "iou/background",
@@ -122,6 +126,10 @@ def sparsity_suffix(sparsity: float) -> str:
     return f"k{int(whole):02d}" + (f"_{rest}" if rest else "")
 
 
+def trial_run_name(trial: int) -> str:
+    return f"trial-{trial:02d}"
+
+
 def variant_run_name(seed: int, method: str, sparsity: float) -> str:
     return f"{seed_run_name(seed)}-{method.replace('@', '-')}-{sparsity_suffix(sparsity)}"
 
@@ -137,7 +145,3 @@ def model_alias(seed: int, method: str, sparsity: float) -> str:
 def model_name(dataset: str, architecture: str) -> str:
     """Registered model of a data set and architecture; `/` and `:` are not admitted there."""
     return f"prunecxr-{re.sub(r'[/:]', '_', dataset)}-{architecture}"
-def trial_run_name(trial: int) -> str:
-    return f"trial-{trial:02d}"
-
-

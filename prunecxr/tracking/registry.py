@@ -91,6 +91,24 @@ def load_network(uri: str) -> nn.Module:
         ) from None
 
 
+def load_foreign(uri: str) -> nn.Module:
+    """A PyTorch module that another program logged, on the CPU, in eval mode. Its pickle may run code: it is trusted.
+
+    Raises:
+        UserError: no PyTorch model, or one that needs code that is not here.
+    """
+    try:
+        model = mlflow.pytorch.load_model(uri, map_location="cpu")
+    except (MlflowException, ImportError, *LOAD_ERRORS) as error:
+        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise UserError(
+            f"option model: {uri} cannot be loaded as a PyTorch module ({first[:200]}); give a file with its state dict"
+        ) from None
+    if not isinstance(model, nn.Module):
+        raise UserError(f"option model: {uri} is no PyTorch module but a {type(model).__name__}")
+    return model
+
+
 def load_settings(store: Store, uri: str) -> Settings:
     """What a model that was logged with a run knows of its classes and preprocessing (`uri` from `log_model`)."""
     location = store.client.get_logged_model(uri.removeprefix("models:/")).artifact_location
@@ -100,19 +118,19 @@ def load_settings(store: Store, uri: str) -> Settings:
 
 
 def run_of_model(store: Store, uri: str) -> str:
-    """Id of the run that a registered model came from.
+    """Id of the run that a registered model came from; empty if it came from none.
 
     Args:
         uri: `models:/<name>/<version>`, `models:/<name>@<alias>`, or `models:/m-...` as in the tag `prunecxr.model`.
     Raises:
-        UserError: no such model, or one without a run.
+        UserError: no such model.
     """
     name, at, alias = uri.removeprefix("models:/").partition("@")
     if not uri.startswith("models:/") or not (at or "/" in name or name.startswith("m-")):
         raise UserError(f"option model: {uri[:200]!r} is neither models:/<name>@<alias> nor models:/<name>/<version>")
     try:
         if name.startswith("m-") and "/" not in name:
-            return str(store.client.get_logged_model(name).source_run_id)
+            return str(store.client.get_logged_model(name).source_run_id or "")
         if at:
             version = store.client.get_model_version_by_alias(name, alias)
         else:
@@ -120,9 +138,7 @@ def run_of_model(store: Store, uri: str) -> str:
             version = store.client.get_model_version(name, number)
     except MlflowException as error:
         raise UserError(f"option model: {uri}: {str(error).splitlines()[0]}") from None
-    if not version.run_id:
-        raise UserError(f"option model: {uri} was not registered from a run of this tool")
-    return str(version.run_id)
+    return str(version.run_id or "")
 
 
 def _alias_taken(store: Store, model_name: str, alias: str) -> bool:

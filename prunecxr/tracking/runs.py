@@ -170,6 +170,14 @@ def get(store: Store, run_id: str) -> TrackedRun | None:
     return wrap(store, run) if run.info.lifecycle_stage == "active" else None
 
 
+def origin_of(run: TrackedRun) -> str | None:
+    """Where the networks of a study, seed or variant run are from, as in `names.ORIGIN`; None: it does not say."""
+    if names.ORIGIN in run.tags or run.tags.get(names.KIND) != "seed":
+        return run.tags.get(names.ORIGIN)
+    # Imports of the first version carry no origin; what was trained has a model before it has a test split.
+    return names.IMPORTED if names.TEST_SPLIT in run.tags and names.MODEL not in run.tags else names.TRAINED
+
+
 def find(store: Store, kind: str, tags: Mapping[str, str]) -> TrackedRun | None:
     """The run of that kind and tags: a finished one rather than an unfinished, the newest of several."""
     found = [wrap(store, run) for run in search(store, {names.KIND: kind, **tags})]
