@@ -26,6 +26,23 @@ def random(weights: Mapping[str, torch.Tensor], seed: int) -> Scores:
 CRITERIA: dict[str, Criterion] = {"magnitude": magnitude, "random": random}
 
 
+def mean_score(scores: torch.Tensor) -> torch.Tensor:
+    """Scores of the weights of channels, (n, weights) -> of the channels, (n,), float64.
+
+    The mean, not the sum: a channel of many inputs is not the more important for having them.
+    """
+    return scores.double().mean(dim=1)
+
+
+def one_lot(scores: torch.Tensor) -> torch.Tensor:
+    """For criteria that draw lots: one a channel. Their mean would depend on how many weights a channel has."""
+    return scores[:, 0].double()
+
+
+# How a channel scores where channels compete as wholes, for the criteria that do not take the mean of its weights.
+CHANNEL_SCORES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"random": one_lot}
+
+
 def find_criterion(name: str) -> Criterion:
     """The criterion of that name; an unknown name raises a UserError that lists the known."""
     if name not in CRITERIA:

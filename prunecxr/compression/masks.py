@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import torch
+from torch import nn
 
+from prunecxr.compression.criteria import mean_score
 from prunecxr.errors import UserError
 
 Masks = dict[str, torch.Tensor]
@@ -18,6 +21,19 @@ class Competition(Protocol):
 
     def masks(self, sparsity: float) -> Masks:
         """Boolean masks, True stays; those of a higher sparsity prune a superset."""
+
+
+@dataclass(frozen=True)
+class Channels:
+    """What scope `channel` must know of a network.
+
+    Attributes:
+        axes: axis of the output channels, of every weight whose channels compete (`prunecxr.models.channel_axes`).
+        score: scores of the weights of channels, (n, weights) -> scores of the channels, (n,).
+    """
+
+    axes: Mapping[str, int]
+    score: Callable[[torch.Tensor], torch.Tensor] = mean_score
 
 
 class Ranking:
@@ -55,28 +71,47 @@ class Ranking:
 
 
 class ChannelRanking:
-    """The output channels of one layer, which stay or go as a whole, sorted once by the mean score of their weights.
+    """Output channels, which stay or go as wholes, sorted once by their scores.
 
-    With magnitudes the masks equal those of `torch.nn.utils.prune.ln_structured` (n=1, dim=axis) except on exact ties,
-    which go in the order of the channels here, and but for the last channel: it stays, because a layer without any
-    passes nothing on.
+    The channels of all layers compete, as the weights do in unstructured pruning, so that the two can be compared. If
+    m channels of a layer go by their mean magnitude, they are those of `torch.nn.utils.prune.ln_structured` (amount=m,
+    n=1), except on exact ties. A layer without channels passes nothing on: the best channel of each goes only
+    after all the others have gone.
     """
 
-    def __init__(self, name: str, scores: torch.Tensor, axis: int) -> None:
-        """Args: scores: one a weight, any memory layout; lower is pruned first. axis: that of the output channels."""
-        _check_finite(scores)
-        self._name, self._shape, self._axis = name, scores.shape, axis
-        means = scores.movedim(axis, 0).reshape(scores.shape[axis], -1).double().mean(dim=1)
-        self._order = means.argsort(stable=True)
+    def __init__(self, scores: Mapping[str, torch.Tensor], channels: Channels) -> None:
+        """Args: scores: one a weight, any memory layout; lower is pruned first."""
+        axes = self._axes = dict(channels.axes)
+        self._shapes = {name: scores[name].shape for name in axes}
+        self._total = sum(score.numel() for score in scores.values())
+        ranked, sizes, best = [torch.empty(0, dtype=torch.float64)], [torch.empty(0, dtype=torch.int64)], []
+        for name, axis in axes.items():
+            _check_finite(scores[name])
+            weights = scores[name].movedim(axis, 0).flatten(1)
+            own = channels.score(weights).cpu()
+            best.append(sum(map(len, ranked)) + int(own.argsort(stable=True)[-1]))
+            ranked.append(own)
+            sizes.append(torch.full((len(own),), weights.shape[1]))
+        order = torch.cat(ranked).argsort(stable=True)
+        late = torch.isin(order, torch.tensor(best, dtype=torch.int64))
+        self._order = torch.cat([order[~late], order[late]])
+        # Weights that have gone after so many channels.
+        self._pruned = nn.functional.pad(torch.cat(sizes)[self._order].cumsum(0), (1, 0))
 
     def masks(self, sparsity: float) -> Masks:
-        """The mask of the layer, which prunes the round(sparsity * n) lowest of its n channels."""
-        n = len(self._order)
-        keep = torch.ones(n, dtype=torch.bool, device=self._order.device)
-        keep[self._order[: min(round(sparsity * n), n - 1)]] = False
-        along = [1] * len(self._shape)
-        along[self._axis] = n
-        return {self._name: keep.view(along).expand(self._shape).clone()}
+        """Boolean masks (True stays) that prune whole channels: so many that of all N weights nearest to
+        round(sparsity * N) go."""
+        count = (self._pruned - round(sparsity * self._total)).abs().argmin()
+        keep = torch.ones(len(self._order), dtype=torch.bool)
+        keep[self._order[:count]] = False
+        counts = [shape[axis] for shape, axis in zip(self._shapes.values(), self._axes.values(), strict=True)]
+        parts = zip(self._shapes.items(), self._axes.values(), torch.split(keep, counts), strict=True)
+        return {name: _along(part, shape, axis) for (name, shape), axis, part in parts}
+
+
+def _along(kept: torch.Tensor, shape: torch.Size, axis: int) -> torch.Tensor:
+    """What is kept of the channels, as a mask of the weights."""
+    return kept.view([-1 if i == axis else 1 for i in range(len(shape))]).expand(shape).clone()
 
 
 def _check_finite(scores: torch.Tensor) -> None:
@@ -89,22 +124,22 @@ def _sorted(values: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(np.sort(values.numpy())) if values.device.type == "cpu" else values.sort().values
 
 
-def _global(scores: Mapping[str, torch.Tensor], axes: Mapping[str, int]) -> list[Competition]:  # noqa: ARG001
+def _global(scores: Mapping[str, torch.Tensor], channels: Channels) -> list[Competition]:  # noqa: ARG001
     return [Ranking(scores)]
 
 
-def _layer(scores: Mapping[str, torch.Tensor], axes: Mapping[str, int]) -> list[Competition]:  # noqa: ARG001
+def _layer(scores: Mapping[str, torch.Tensor], channels: Channels) -> list[Competition]:  # noqa: ARG001
     return [Ranking({name: score}) for name, score in scores.items()]
 
 
-def _channel(scores: Mapping[str, torch.Tensor], axes: Mapping[str, int]) -> list[Competition]:
-    return [ChannelRanking(name, scores[name], axis) for name, axis in axes.items()]
+def _channel(scores: Mapping[str, torch.Tensor], channels: Channels) -> list[Competition]:
+    return [ChannelRanking(scores, channels)]
 
 
-# Scope: who competes with whom. All weights of the network, those of each layer among themselves, or each layer's
-# output channels as wholes (structured pruning). Channels do not compete across layers: the scale of a layer's weights
-# is arbitrary where batch norm follows, and a layer of many small weights would lose all of its channels.
-SCOPES: dict[str, Callable[[Mapping[str, torch.Tensor], Mapping[str, int]], list[Competition]]] = {
+# Scope: who competes with whom. All weights of the network, those of each layer among themselves, or all output
+# channels of the network as wholes (structured pruning). Layers have no quota of channels, as torch's own structured
+# pruning gives them: the U-Nets of paper B do not survive the loss of a fifth of every thin layer at their ends.
+SCOPES: dict[str, Callable[[Mapping[str, torch.Tensor], Channels], list[Competition]]] = {
     "global": _global,
     "layer": _layer,
     "channel": _channel,
@@ -124,18 +159,15 @@ def split_method(method: str) -> tuple[str, str]:
     return criterion, scope
 
 
-def rank(
-    scores: Mapping[str, torch.Tensor], scope: str, axes: Mapping[str, int] | None = None
-) -> Callable[[float], Masks]:
+def rank(scores: Mapping[str, torch.Tensor], scope: str, channels: Channels | None = None) -> Callable[[float], Masks]:
     """Sort once; the result maps a sparsity to the masks of the weights.
 
     Args:
         scores: by name of the weight, in its shape; lower is pruned first.
         scope: a name in `SCOPES`.
-        axes: for scope `channel`, the axis of the output channels of each weight that may lose any
-            (`prunecxr.models.channel_axes`); by default the first axis of every weight.
+        channels: for scope `channel`; by default those along the first axis of every weight.
     """
-    rankings = SCOPES[scope](scores, dict.fromkeys(scores, 0) if axes is None else axes)
+    rankings = SCOPES[scope](scores, channels or Channels(dict.fromkeys(scores, 0)))
 
     def masks(sparsity: float) -> Masks:
         return {name: mask for ranking in rankings for name, mask in ranking.masks(sparsity).items()}

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from torch import nn
 
-from prunecxr.compression.criteria import find_criterion
-from prunecxr.compression.masks import Masks, apply_masks, nonzero_weights, rank, split_method
+from prunecxr.compression.criteria import CHANNEL_SCORES, find_criterion, mean_score
+from prunecxr.compression.masks import Channels, Masks, apply_masks, nonzero_weights, rank, split_method
 from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.loop import derive_seed
 from prunecxr.models import channel_axes, prunable_weights
@@ -26,7 +26,7 @@ def masks_of(model: nn.Module, method: str, seed: int) -> Callable[[float], Mask
     """Sparsity -> masks of a dense network: its weights, method, seed and sparsity determine them bit for bit."""
     criterion, scope = split_method(method)
     scores = find_criterion(criterion)(prunable_weights(model), pruning_seed(seed, criterion))
-    return rank(scores, scope, channel_axes(model))
+    return rank(scores, scope, Channels(channel_axes(model), CHANNEL_SCORES.get(criterion, mean_score)))
 
 
 def model_name_of(run: TrackedRun) -> str:
