@@ -56,7 +56,9 @@ def agreement_warnings(pie_table: pd.DataFrame, fraction: float) -> list[str]:
             f"{_count(len(undefined), 'image')} of {len(pie_table)} without a defined agreement (a constant or missing "
             f"prediction), kept apart from PIEs and non-PIEs: {_listed(undefined)}."
         )
-    if not pie_table["is_pie"].any():
+    if len(undefined) == len(pie_table):
+        texts.append("No PIEs: agreement is defined for no image.")
+    elif not pie_table["is_pie"].any():
         texts.append(f"No PIEs: {fraction:g} of {_count(len(pie_table), 'image')} is less than one image.")
     return texts
 

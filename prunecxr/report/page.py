@@ -165,7 +165,7 @@ def _methods(findings: Findings) -> str:
         "cannot fall below prevalence / AP − 1, which is lower for rare classes. The chance-corrected change therefore "
         "divides by AP − prevalence instead: −100% is back at chance for every class.",
         "The overall drop is tested with Welch's t-test of the mean APs of all seeds at a sparsity against the dense "
-        "ones, from 3 seeds on, two-sided; significant where the mean is lower and P < "
+        "ones, from 3 seeds on, two-sided; significant where the mean is lower and P below "
         f"{findings.alpha:g}. P is given raw, as in the paper, and adjusted by Holm's method for the number of "
         "sparsities. ρ is Spearman's and r Pearson's correlation, both with two-sided P. Classes that never "
         "drop by 20% share the last rank in ρ and are left out of r. P-values of pairs take pairs as independent, "

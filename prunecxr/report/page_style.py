@@ -24,7 +24,7 @@ p { margin: 0 0 10px; }
 .warnings { margin: 0; padding: 12px 20px 12px 36px; border-left: 4px solid var(--warn); background: #fdf4ee;
   overflow-wrap: anywhere; }
 .warnings li + li { margin-top: 6px; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 34px 40px;
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 440px), 1fr)); gap: 34px 40px;
   align-items: start; }
 .figures + h3 { margin-top: 36px; }
 #figures > h3 { margin-bottom: 10px; font-size: 18px; }

@@ -98,6 +98,10 @@ def most_forgotten(findings: Findings) -> Answer:
     raw, corrected = (table[f"{prefix}{MOST}"].dropna() for prefix in ("", "chance_corrected_"))
     if raw.empty:
         return Answer(question, "No class has a defined change in AP.")
+    if raw.min() >= 0:
+        return Answer(
+            question, f"No class has lost AP at {sparsity(_highest(findings))} sparsity.", "Median over seeds."
+        )
     measured = f"{corrected.idxmin()}, {percent(corrected.min())}" if len(corrected) else "undefined for every class"
     return Answer(
         question,

@@ -15,7 +15,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from prunecxr.report.wording import number, p_value
+from prunecxr.report.wording import TIED, correlation
 
 # Okabe and Ito's blue, vermilion and black: far apart in hue for all readers, and in lightness on paper.
 BLUE, RED, INK, PALE = "#0072B2", "#D55E00", "#222222", "#BBBBBB"
@@ -92,11 +92,7 @@ def log_ticks(axis: Axis, low: float, high: float, label: FuncFormatter | None =
 
 def state(axes: Axes, row: pd.Series, noun: str) -> None:
     """A correlation above the plot."""
-    p = [p_value(value) for value in (row.spearman_p, row.pearson_p)]
-    axes.set_title(
-        f"ρ = {number(row.spearman_rho)} ({p[0]}), r = {number(row.pearson_r)} ({p[1]}), n = {row.n} {noun}",
-        fontsize=8.5, loc="left", color="0.3",
-    )  # fmt: skip
+    axes.set_title(correlation(row, noun).replace(TIED, " "), fontsize=8.5, loc="left", color="0.3")
 
 
 def lay_out(figure: Figure) -> None:

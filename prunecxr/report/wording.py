@@ -40,18 +40,27 @@ def p_value(p: float) -> str:
 
 
 def correlation(row: pd.Series, noun: str = "") -> str:
-    """Spearman's rho and Pearson's r of a row of a table of correlations, with their P and n (of ``noun``).
+    """Spearman's rho and Pearson's r of a row of a table of correlations, with n (of ``noun``) and P where tested.
 
     Where the two differ in n, as with censored classes, each has its own.
     """
-    of = f" {noun}" if noun else ""
-    n, n_pearson = int(row.n), int(row.get("n_pearson", row.n))
-    own = f", n{TIED}={TIED}{n_pearson}" if n_pearson != n else ""
-    tests = [p_value(row.spearman_p), p_value(row.pearson_p)]
+    size = f"n{TIED}={TIED}{int(row.n)}{f' {noun}' if noun else ''}"
+    if np.isnan(row.spearman_rho):
+        return f"undefined (too few values, or all the same), {size}"
+    n_pearson = int(row.get("n_pearson", row.n))
+    own = [f"n{TIED}={TIED}{n_pearson}"] if n_pearson != row.n else []
     return (
-        f"ρ{TIED}={TIED}{number(row.spearman_rho)} ({tests[0]}), "
-        f"r{TIED}={TIED}{number(row.pearson_r)} ({tests[1]}{own}), n{TIED}={TIED}{n}{of}"
+        f"ρ{TIED}={TIED}{number(row.spearman_rho)}{_bracketed(_tested(row.spearman_p))}, "
+        f"r{TIED}={TIED}{number(row.pearson_r)}{_bracketed(_tested(row.pearson_p) + own)}, {size}"
     )
+
+
+def _tested(p: float) -> list[str]:
+    return [] if np.isnan(p) else [p_value(p)]
+
+
+def _bracketed(parts: list[str]) -> str:
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def listing(names: Iterable[str], most: int = 6) -> str:

@@ -85,6 +85,13 @@ def test_few_classes_and_images(make_study, n_classes: int) -> None:
     assert "No PIEs: 0.05 of 12 images is less than one image." in text
 
 
+def test_no_image_with_a_defined_agreement(study) -> None:
+    constant = np.full_like(study.dense, 0.5)
+    analysis = analyse(study.scores, study.labels, constant, constant)
+    assert "No PIEs: agreement is defined for no image." in analysis.warnings
+    assert not any("is less than one image" in text for text in analysis.warnings)
+
+
 def test_only_dense_models(study) -> None:
     tables = analyse(study.scores.isel(sparsity=[0]), study.labels).tables
     assert tables["classes"].first_drop_20.isna().all()

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from prunecxr.analysis.readers import summary
-from prunecxr.report import figures, figures_images
+from prunecxr.report import figures, figures_images, illustrations
 from prunecxr.report.illustrations import illustrate
 from prunecxr.report.style import as_png, as_svg
 
@@ -121,19 +121,19 @@ def test_ratios_that_a_log_axis_cannot_show(findings) -> None:
 
 
 def test_other_definition(findings) -> None:
-    drawn = {one.name: one for one in illustrate(replace(findings, definition="published"))}
-    assert drawn["pairs_overlap"].figure.axes[0].get_ylabel() == "FCD (definition 'published')"
-    assert drawn["pairs_overlap_paper"].figure.axes[0].get_ylabel() == "FCD (definition 'paper')"
+    drawn = {name: figure for name, *_, figure in illustrations._pairs(replace(findings, definition="published"))}
+    assert drawn["pairs_overlap"].axes[0].get_ylabel() == "FCD (definition 'published')"
+    assert drawn["pairs_overlap_paper"].axes[0].get_ylabel() == "FCD (definition 'paper')"
 
 
 def test_what_readers_said_is_figure_6(findings) -> None:
     rng = np.random.default_rng(0)
     answers = pd.DataFrame({"reader": np.repeat([1, 2], 20), "is_pie": np.tile([True, False], 20)})
     answers = answers.assign(agree=rng.integers(0, 2, 40), quality=rng.integers(1, 6, 40), difficulty=3.0)
-    drawn = illustrate(replace(findings, readers=summary(answers)))[-1]
-    assert (drawn.name, drawn.part) == ("readers", "Readers")
-    assert "Kruskal-Wallis H" in drawn.caption
-    assert "Difficulty: Not tested: all answers are the same." in drawn.caption
+    ((name, part, _, caption, _, _),) = illustrations._readers(replace(findings, readers=summary(answers)))
+    assert (name, part) == ("readers", "Readers")
+    assert "Kruskal-Wallis H" in caption
+    assert "Difficulty: Not tested: all answers are the same." in caption
 
 
 def test_lines_of_the_interaction_are_the_regression(findings) -> None:

@@ -130,6 +130,11 @@ def test_nothing_is_forgotten(make_findings) -> None:
     assert sentences.first_forgotten(found).verdict == "No class loses more than 20% of its AP at any sparsity studied."
 
 
+def test_nothing_is_lost(make_findings) -> None:
+    found = make_findings(lambda scores: scores.assign(ap=0.9 + 0 * scores.ap))
+    assert sentences.most_forgotten(found).verdict == "No class has lost AP at 95% sparsity."
+
+
 def test_first_and_most_forgotten_name_the_classes_of_the_table(findings) -> None:
     classes = findings.tables["classes"].set_index("class")
     first = classes.index[classes.first_drop_20 == classes.first_drop_20.min()]
