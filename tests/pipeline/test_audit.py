@@ -26,6 +26,7 @@ from prunecxr.tracking import names, query, registry, runs
 from tests.pipeline.conftest import small
 from tests.tiny import CPU
 
+SMALLEST = "shufflenet_v2_x0_5"  # of torchvision's networks with a linear head
 CLASSES = ("Mass", "Hernia", "No Finding")
 GIVEN = parse_arguments("", {"recipe": "", "study": ""}, ["--study=audit", "--bootstrap=200"])
 
@@ -43,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
     for name in table["id"]:
         Image.fromarray(rng.integers(0, 255, (32, 32)).astype(np.uint8)).save(tmp_path / "images" / name)
     for seed in (0, 1):
-        torch.save(build_model("resnet18", 3, "none", seed).state_dict(), tmp_path / f"{seed}.pt")
+        torch.save(build_model(SMALLEST, 3, "none", seed).state_dict(), tmp_path / f"{seed}.pt")
     return tmp_path
 
 
@@ -56,7 +57,7 @@ def audit(store, folder: Path, source: str, seed: int = 0, train: str | None = "
     given = {
         "images": str(folder / "images"),
         "labels": str(folder / "test.csv"),
-        "architecture": "resnet18",
+        "architecture": SMALLEST,
         "image_size": "32",
         "sparsities": "0,0.5,0.9",
         "precision": "fp32",
@@ -76,15 +77,15 @@ def test_a_state_dict_becomes_a_study(store, folder, capsys):
     assert "3 variant(s) evaluated, 0 found" in said
     assert "-e analyze -P study=audit" in said
     assert "dense network: mean AUROC" in said
-    assert "model at sparsity 0.9: models:/prunecxr-csv-resnet18@seed-00-k90" in said
+    assert f"model at sparsity 0.9: models:/prunecxr-csv-{SMALLEST}@seed-00-k90" in said
     assert counts(store) == {"study": 1, "seed": 1, "variant": 3}
     (seed_run,) = runs.search(store, {names.KIND: "seed"}, finished=True)
     assert "cfg/architecture" in seed_run.data.params
     assert not {"cfg/epochs", "cfg/learning_rate"} & set(seed_run.data.params)
 
     # the dense network is the file's, and its predictions are what that computes from the images
-    network = build_model("resnet18", 3, "none", 0).eval()
-    registered = registry.load_network("models:/prunecxr-csv-resnet18@seed-00")
+    network = build_model(SMALLEST, 3, "none", 0).eval()
+    registered = registry.load_network(f"models:/prunecxr-csv-{SMALLEST}@seed-00")
     for name, value in network.state_dict().items():
         assert torch.equal(registered.state_dict()[name], value)
     ids = pd.read_csv(folder / "test.csv")["id"]
@@ -137,10 +138,18 @@ def test_the_same_network_and_the_same_seed_are_no_second_seed(store, folder):
     assert counts(store) == {"study": 1, "seed": 1, "variant": 3}
 
 
-def test_a_network_trained_here_comes_back_with_its_own_predictions(done, folder):
+def small_seed(store) -> None:
+    """Seed 1 of the study `small`, trained and pruned here."""
+    config = small(architecture=SMALLEST, epochs="1", seeds="1,")
+    study.train(store, config, 1)
+    study.prune(store, config, runs.find(store, "seed", {names.STUDY: "small"}))
+
+
+def test_a_network_trained_here_comes_back_with_its_own_predictions(store, folder):
     """Exported as a state dict, the test split of its study as data: every variant is bit for bit the one there is."""
-    store, _ = done
-    torch.save(registry.load_network("models:/prunecxr-phantom-resnet18@seed-01").state_dict(), folder / "own.pt")
+    small_seed(store)
+    network = registry.load_network(f"models:/prunecxr-phantom-{SMALLEST}@seed-01")
+    torch.save(network.state_dict(), folder / "own.pt")
     chosen = small().data
     phantom = {name: str(getattr(chosen, name)) for name in ("phantom_train", "phantom_val", "phantom_test")}
     audit(store, folder, "own.pt", 1, None, study="back", dataset="phantom", labels="", images="", **phantom)
@@ -173,7 +182,7 @@ def test_a_killed_audit_continues(store, folder, monkeypatch, capsys):
 def test_its_seed_run_can_be_pruned_further(store, folder, monkeypatch, capsys):
     audit(store, folder, "0.pt")
     (seed_run,) = runs.search(store, {names.KIND: "seed"})
-    uri = "models:/prunecxr-csv-resnet18@seed-00"
+    uri = f"models:/prunecxr-csv-{SMALLEST}@seed-00"
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "tests")
     for i, option in enumerate((f"--run={seed_run.info.run_id}", f"--model={uri}")):
         monkeypatch.setattr("sys.argv", ["prune", option, f"--sparsities=0,0.{i + 3}"])
@@ -185,10 +194,9 @@ def test_its_seed_run_can_be_pruned_further(store, folder, monkeypatch, capsys):
 
 
 def test_a_module_that_another_program_logged(store, folder, capsys):
-    network = build_model("resnet18", 3, "none", 0).eval()
+    network = build_model(SMALLEST, 3, "none", 0).eval()
     network.fc = nn.Sequential(nn.Dropout(0.5), network.fc, nn.Sigmoid())
-    mlflow.set_experiment("theirs")
-    with mlflow.start_run():
+    with mlflow.start_run(experiment_id=store.experiment_id):
         info = mlflow.pytorch.log_model(
             network,
             name="net",
@@ -204,10 +212,10 @@ def test_a_module_that_another_program_logged(store, folder, capsys):
     audit(store, folder, "0.pt")  # it is this one
     assert "0 variant(s) evaluated, 3 found" in capsys.readouterr().out
     assert auditing.own_seed_run(store, "models:/theirs/1") is None
-    network.relu = nn.GELU()
-    with mlflow.start_run():
+    network.maxpool = nn.AvgPool2d(3, 2, 1)
+    with mlflow.start_run(experiment_id=store.experiment_id):
         info = mlflow.pytorch.log_model(network, name="net", serialization_format="pickle", pip_requirements=["torch"])
-    with pytest.raises(UserError, match="computes something else than a resnet18 of torchvision"):
+    with pytest.raises(UserError, match="computes something else than a shufflenet_v2_x0_5 of torchvision"):
         audit(store, folder, info.model_uri)
 
 
@@ -215,14 +223,14 @@ MISTAKES = [
     ({"labels": "{}/none.csv"}, "labels: there is no folder"),
     ({"labels": ""}, "labels: dataset csv needs the label table of the test images"),
     ({"images": ""}, "images: dataset csv needs the folder"),
-    ({"architecture": "resnet34"}, "does not fit resnet34: lacks .*; it is a resnet18: give architecture=resnet18"),
+    ({"architecture": "resnet34"}, "does not fit resnet34: lacks .*; it is a shufflenet"),
     ({"ignore_columns": "Mass"}, r"has 3 outputs, but the label table has 2 classes \(Hernia, No Finding\)"),
     ({"method": "snip"}, "unknown criterion 'snip'"),
 ]
 
 
 def test_mistakes_are_named_before_anything_is_made(store, folder, monkeypatch):
-    monkeypatch.setattr(models, "architectures", lambda: ["resnet18", "resnet34"])  # for speed
+    monkeypatch.setattr(models, "architectures", lambda: [SMALLEST, "resnet34"])  # for speed
     for change, message in MISTAKES:
         with pytest.raises(UserError, match=message):
             audit(store, folder, "0.pt", **{name: text.format(folder) for name, text in change.items()})
@@ -241,9 +249,9 @@ def test_training_labels_are_given_once(store, folder):
     assert query.read_population(store, "audit", "magnitude").labels.columns[2:].tolist() == list(CLASSES[::-1])
 
 
-def test_studies_do_not_mix(done, folder, tmp_path, monkeypatch):
+def test_studies_do_not_mix(store, folder, tmp_path, monkeypatch):
     """Networks from here, networks from elsewhere and imported predictions each want a study of their own."""
-    store, _ = done
+    small_seed(store)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "tests")
     (tmp_path / "p").mkdir()
     test = pd.read_csv(folder / "test.csv")
@@ -288,7 +296,7 @@ def test_studies_do_not_mix(done, folder, tmp_path, monkeypatch):
 def test_the_command_line(store, folder, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "tests")
     argv = [f"--model={folder}/1.pt", "--seed=7", f"--images={folder}/images", f"--labels={folder}/test.csv"]
-    argv += ["--architecture=resnet18", "--image_size=32", "--sparsities=0,0.5", "--study=mine", "--precision=fp32"]
+    argv += [f"--architecture={SMALLEST}", "--image_size=32", "--sparsities=0,0.5", "--study=mine", "--precision=fp32"]
     monkeypatch.setattr("sys.argv", ["prune", *argv, f"--workdir={folder}/work"])
     entry.command()
     assert "2 variant(s) evaluated" in capsys.readouterr().out
