@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT))  # the package of this checkout, installed or not
 SECTIONS = {
     "sweep": "Sweep",
     "training": "Training",
+    "precision": "Evaluation in bf16",
     "startup": "Start-up",
     "tracking": "Tracking",
     "storage": "Storage",
