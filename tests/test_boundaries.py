@@ -23,18 +23,29 @@ NO_TORCH = [
     "config", "identity", "data.labels", "data.datasets", "data.cache", "data.phantom", "data.predictions",
     "data.imported", "evaluation.metrics", "localization.scores", "localization.mining", "localization.boxes",
     "localization.listed", "localization.additions", "localization.pixels", "localization.phantom",
+    "localization.config", "localization.keys", "localization.gallery",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "module", [*NO_TORCH, "pipeline.findings", "pipeline.analyze", "pipeline.data", "pipeline.readers"]
+    "module",
+    [*NO_TORCH, "pipeline.findings", "pipeline.analyze", "pipeline.data", "pipeline.readers", "pipeline.htl_findings"],
 )
 def test_no_torch(module):
     assert not loaded_by(f"prunecxr.{module}") & {"torch", "torchvision"}
 
 
 @pytest.mark.parametrize(
-    "module", ["analysis.study", "report.page", "report.illustrations", "analysis.readers", "report.reader_form"]
+    "module",
+    [
+        "analysis.study",
+        "report.page",
+        "report.illustrations",
+        "analysis.readers",
+        "report.reader_form",
+        "analysis.htl_study",
+        "report.htl_page",
+    ],  # fmt: skip
 )
 def test_analysis_and_report_know_neither_torch_nor_mlflow(module):
     found = loaded_by(f"prunecxr.{module}")
