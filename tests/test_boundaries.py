@@ -45,7 +45,7 @@ def test_no_torch(module):
         "report.reader_form",
         "analysis.htl_study",
         "report.htl_page",
-    ],  # fmt: skip
+    ],
 )
 def test_analysis_and_report_know_neither_torch_nor_mlflow(module):
     found = loaded_by(f"prunecxr.{module}")
