@@ -27,7 +27,7 @@ def effect(table: pd.DataFrame) -> Figure:
         axes.axhline(0, color=INK, linewidth=0.8)
         axes.set_xticks(table["fraction"], [sparsity(k) for k in table["fraction"]])
         axes.set_xlabel("pruned share of the weights")
-        axes.set_ylabel("share of the IoU that is lost (mean ± SD over seeds)")
+        axes.set_ylabel("share of its IoU lost (mean ± SD)")
         percent_axis(axes.yaxis)
         axes.legend(frameon=False)
     return figure
@@ -45,7 +45,7 @@ def drops(histogram: pd.DataFrame, large: float) -> Figure:
             )  # fmt: skip
         axes.axvline(large, color=INK, linestyle=":", linewidth=1.3)
         axes.annotate(
-            f" {sparsity(large)} and more", (large, 0.9), xycoords=("data", "axes fraction"), fontsize=8.5,
+            f" {sparsity(large)} and more", (large, 0.97), xycoords=("data", "axes fraction"), va="top", fontsize=8.5,
         )  # fmt: skip
         filled = histogram[histogram["share"] > 0]
         axes.set_xlim(filled["low"].min(), filled["high"].max())
@@ -55,7 +55,7 @@ def drops(histogram: pd.DataFrame, large: float) -> Figure:
         percent_axis(axes.yaxis, decimals=1)
         axes.set_xlabel("share of its IoU that an image loses")
         axes.set_ylabel("share of the images (log scale)")
-        axes.legend(frameon=False, loc="upper center")
+        figure.legend(frameon=False, loc="outside upper center", ncols=2, fontsize=8)
     return figure
 
 
@@ -99,7 +99,7 @@ def methods(table: pd.DataFrame, dense: float, label: Callable[[str], str]) -> F
         axes.set_xticks(shares, [sparsity(k) for k in shares])
         axes.set_ylim(bottom=0)
         axes.set_xlabel("pruned share of the weights")
-        axes.set_ylabel("foreground IoU (mean ± SD over seeds)")
+        axes.set_ylabel("foreground IoU (mean ± SD)")
         axes.legend(frameon=False)
     return figure
 
@@ -148,10 +148,10 @@ def planted(table: pd.DataFrame) -> Figure:
             at, [f"seed {name}\n{int(n)} HTLs" for name, n in zip(rows["seed"], rows["n_htl"], strict=True)]
         )
         axes.set_ylim(0, 1)
-        axes.set_ylabel("share of the chosen images that were drawn hard")
+        axes.set_ylabel("share that was drawn hard")
         percent_axis(axes.yaxis)
         axes.grid(visible=False, axis="x")
-        axes.legend(frameon=False, loc="upper right")
+        figure.legend(frameon=False, loc="outside upper center", ncols=2, fontsize=8)
     return figure
 
 

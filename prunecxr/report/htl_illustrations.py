@@ -30,20 +30,21 @@ def _pruning(findings: HtlFindings) -> Iterator[Drawn]:
     tables = findings.tables
     if "effect" in tables and tables["effect"]["difference"].notna().any():
         yield (
-            "effect", PRUNING, "Effect of the pruned share (table 1)", str(htl_sentences.regions(findings)),
+            "effect", PRUNING, "Effect of the pruned share (table 1)", htl_sentences.regions(findings).verdict,
             "Two lines, foreground and background: share of the IoU that is lost by pruned share of the weights.",
             htl_figures.effect(tables["effect"]),
         )  # fmt: skip
     if "drop_histogram" in tables:
         yield (
-            "drops", PRUNING, "What single images lose (figure 2)", str(htl_sentences.losers(findings)),
+            "drops", PRUNING, "What single images lose (figure 2)", htl_sentences.losers(findings).verdict,
             "Two histograms, foreground and background: share of its IoU that an image loses.",
             htl_figures.drops(tables["drop_histogram"], LARGE_DROP),
         )  # fmt: skip
     networks = tables["networks"].set_index("approach")
     if len(tables["ablation"]):
         yield (
-            "pruning_methods", PRUNING, "Ways of pruning (table 3)", str(htl_sentences.methods(findings)),
+            "pruning_methods", PRUNING, "Ways of pruning (table 3)",
+            f"What costs most: {htl_sentences.methods(findings).verdict}",
             "One line a pruning method: foreground IoU on the test images by pruned share.",
             htl_figures.methods(
                 tables["ablation"], float(networks.loc["plain", "foreground"]),
@@ -57,7 +58,7 @@ def _attending(findings: HtlFindings) -> Iterator[Drawn]:
     if len(tables["paired"]):
         yield (
             "finetuning", ATTENDING, "Fine-tuning on HTLs against the baselines (table 2)",
-            str(htl_sentences.finetuning(findings)),
+            htl_sentences.approaches_caption(findings),
             "One row a baseline: difference in foreground IoU of fine-tuning on HTLs, with intervals over test images "
             "and over seeds.",
             htl_figures.differences(
@@ -89,7 +90,7 @@ def _who(findings: HtlFindings) -> Iterator[Drawn]:
             )  # fmt: skip
     if "planted" in tables and tables["planted"]["precision"].notna().any():
         yield (
-            "planted", WHO, "HTLs and the images that were drawn hard", str(htl_sentences.planted(findings)),
+            "planted", WHO, "HTLs and the images that were drawn hard", htl_sentences.planted(findings).verdict,
             "One bar a seed: share of the HTLs that were drawn hard, with the range of random choices.",
             htl_figures.planted(tables["planted"]),
         )  # fmt: skip

@@ -95,10 +95,8 @@ def finetuning(findings: HtlFindings) -> Answer:
             return Answer(question, "Cannot be told: no network was fine-tuned on HTLs.")
         return Answer(question, *_against(fore.loc["plain"], "plain", findings.alpha))
     verdict, evidence = _against(fore.loc["random"], "random", findings.alpha)
-    rest = " ".join(
-        f"Against {NAMES.get(name, name)}: {_difference(row)}." for name, row in fore.iterrows() if name != "random"
-    )
-    return Answer(question, verdict, f"{evidence} {rest}")
+    plain = f" Against {NAMES['plain']}: {_difference(fore.loc['plain'])}." if "plain" in fore.index else ""
+    return Answer(question, verdict, f"{evidence}{plain}")
 
 
 def methods(findings: HtlFindings) -> Answer:
@@ -133,7 +131,7 @@ def people(findings: HtlFindings) -> Answer:
     verdict = f"They differ by {listing(clear)}." if clear else "No difference by sex or age is shown."
     if tests["p"].isna().all():
         verdict = "Cannot be told: too few images of known sex or age."
-    said = (f"{_tested(variable, tests)} {_groups(findings, variable)}" for variable in ("sex", "age"))
+    said = (f"{_tested(variable, tests)} {_extremes(findings, variable)}" for variable in ("sex", "age"))
     return Answer("Whose images are they?", verdict, " ".join(said))
 
 
@@ -166,6 +164,14 @@ def planted(findings: HtlFindings) -> Answer:
         f"{percent(every.recall)} against {percent(every.random_recall)}."
     )
     return Answer(question, verdict, f"{means} {shown}")
+
+
+def approaches_caption(findings: HtlFindings) -> str:
+    """HTLs against every other approach (table 2)."""
+    table = findings.tables["paired"]
+    fore = table[table["metric"] == "foreground"]
+    said = (f"{NAMES.get(row.approach, row.approach)} {_difference(row)}" for row in fore.itertuples(index=False))
+    return f"Foreground IoU of fine-tuning on HTLs minus: {'; '.join(said)}."
 
 
 def method_caption(findings: HtlFindings) -> str:
@@ -266,6 +272,16 @@ def _tested(variable: str, tests: pd.DataFrame) -> str:
         f"{variable.capitalize()} (n{TIED}={TIED}{int(share.n):,}{unknown}): frequency among HTLs {p_value(share.p)}, "
         f"mean drop {p_value(drop.p)}."
     )
+
+
+def _extremes(findings: HtlFindings, variable: str) -> str:
+    """The known groups that are most and least frequent among HTLs, relative to the data."""
+    rows = findings.tables["groups"]
+    rows = rows[(rows["variable"] == variable) & (rows["group"] != "unknown") & rows["excess"].notna()]
+    if rows.empty:
+        return ""
+    ends = [rows.loc[rows["excess"].idxmax()], rows.loc[rows["excess"].idxmin()]]
+    return f"{'; '.join(_group(row) for row in ends[: len(rows)])}."
 
 
 def _groups(findings: HtlFindings, variable: str) -> str:
