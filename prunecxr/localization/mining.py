@@ -1,7 +1,7 @@
 """Hard-to-learn samples (HTLs): training images whose localization pruning changes most (paper B, section 2.3).
 
-METHODS.md's sign: dense minus pruned. (Algorithm 1, line 4 has it the other way round, which would choose the images
-that improve.)
+A drop is dense minus pruned. (Algorithm 1, line 4 has it the other way round, which would choose the images that
+improve.)
 """
 
 from __future__ import annotations

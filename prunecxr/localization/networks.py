@@ -27,8 +27,8 @@ class ClassificationHead(nn.Module):
 def build_unet(features: Sequence[int], seed: int, head_classes: int | None = None) -> nn.Module:
     """MONAI's U-Net with batch norm, on RGB images, as a seed starts it.
 
-    Batch norm, as METHODS.md's recipe has it: with instance norm, statistics are taken anew from each image, which
-    repairs most of what pruning does.
+    MONAI's own default, instance norm, takes its statistics anew from each image, which repairs most of what pruning
+    does.
 
     Args:
         features: channels of the five levels, and of the last feature map.

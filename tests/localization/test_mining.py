@@ -1,4 +1,4 @@
-"""Mining rules: what METHODS.md section 8 says of the sign, the threshold and what has nothing to lose."""
+"""Mining rules: the sign, the threshold, and what has nothing to lose."""
 
 from __future__ import annotations
 
