@@ -25,7 +25,7 @@ from prunecxr.report.style import (
     state,
     styled,
 )  # fmt: skip
-from prunecxr.report.wording import sparsity
+from prunecxr.report.wording import short, sparsity
 
 NAMED = 3
 CORRECTED = "chance_corrected_"
@@ -158,7 +158,7 @@ def first_drop(classes: pd.DataFrame, correlations: pd.DataFrame, prefix: str = 
         state(axes, correlations[correlations["y"] == drop].iloc[0], "classes")
         axes.margins(y=0.15)
         axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= 1])
-        label_points(axes, known["train_count"], height, known["class"], size=7.5)
+        label_points(axes, known["train_count"], height, known["class"].map(short), size=7.5)
     return figure
 
 
@@ -174,7 +174,7 @@ def change_at_max(classes: pd.DataFrame, correlations: pd.DataFrame, highest: fl
         _frequency_axis(axes, known["train_count"])
         state(axes, correlations[correlations["y"] == change].iloc[0], "classes")
         axes.margins(y=0.15)
-        label_points(axes, known["train_count"], known[change], known["class"], size=7.5)
+        label_points(axes, known["train_count"], known[change], known["class"].map(short), size=7.5)
     return figure
 
 
@@ -193,7 +193,9 @@ def chance_correction(classes: pd.DataFrame, highest: float) -> Figure:
         axes.scatter(raw, rows, s=26, color=BLUE, label="raw AP", zorder=3)
         axes.scatter(corrected, rows, s=28, marker="D", facecolor="white", edgecolor=RED, linewidth=1.4,
                      label="chance-corrected", zorder=3)  # fmt: skip
-        axes.set_yticks(rows, [f"{name} ({n:,.0f})" for name, n in zip(known["class"], _frequency(known), strict=True)])
+        axes.set_yticks(
+            rows, [f"{short(name)} ({n:,.0f})" for name, n in zip(known["class"], _frequency(known), strict=True)]
+        )
         axes.grid(visible=False, axis="y")
         percent_axis(axes.xaxis)
         axes.set_xlabel(f"relative change in AP at {sparsity(highest)} sparsity")
@@ -226,7 +228,7 @@ def _label_ends(axes: Axes, ends: list[tuple[str, str, float, float]]) -> None:
     heights = heights - max(0.0, heights.max(initial=low) - high)
     for (name, colour, x, y), height in zip(ends, heights, strict=True):
         axes.annotate(
-            name, (x, y), xytext=(1.04, height), textcoords=axes.get_yaxis_transform(), color=colour, fontsize=8,
+            short(name), (x, y), xytext=(1.04, height), textcoords=axes.get_yaxis_transform(), color=colour, fontsize=8,
             va="center", annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkB": 3},
         )  # fmt: skip

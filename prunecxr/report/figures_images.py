@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter
 from prunecxr.report.findings import GalleryItem
 from prunecxr.report.labelling import label_points
 from prunecxr.report.style import BLUE, INK, PALE, RED, log_ticks, new_figure, ratio_label, state, styled
-from prunecxr.report.wording import number
+from prunecxr.report.wording import number, short
 
 AXES_OF_PAIRS = {
     "log_freq_diff": "difference in log test frequency, |LogFreqDiff|",
@@ -49,7 +49,10 @@ def pairs(
         marked = _marked(table, fcd, highlight)
         if marked.any():
             axes.scatter(across[marked], fcd[marked], s=40, facecolor="none", edgecolor=INK, linewidth=1.3, zorder=4)
-            names = [f"{a} &\n{b}" for a, b in table.loc[marked, ["class_a", "class_b"]].itertuples(index=False)]
+            names = [
+                f"{short(a)} &\n{short(b)}"
+                for a, b in table.loc[marked, ["class_a", "class_b"]].itertuples(index=False)
+            ]
             label_points(axes, across[marked], fcd[marked], names, size=7.5, avoid=(across, fcd))
     return figure
 
@@ -98,7 +101,9 @@ def pie_ratios(table: pd.DataFrame, group: str) -> Figure:
             _ratio_bar(axes, y, row, low, high)
         axes.axvline(1, color=INK, linewidth=1.2, linestyle=":")
         counted = rows["pie_count"] + rows["non_pie_count"]
-        axes.set_yticks(range(len(rows)), [f"{value} ({n:,})" for value, n in zip(rows["value"], counted, strict=True)])
+        axes.set_yticks(
+            range(len(rows)), [f"{short(value)} ({n:,})" for value, n in zip(rows["value"], counted, strict=True)]
+        )
         axes.set_ylim(-0.7, len(rows) - 0.3)
         axes.grid(visible=False, axis="y")
         log_ticks(axes.xaxis, low, high, FuncFormatter(ratio_label))

@@ -63,6 +63,11 @@ def _bracketed(parts: list[str]) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
+def short(name: str, most: int = 32) -> str:
+    """A name for a figure, cut where it is longer than ``most`` characters."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
 def listing(names: Iterable[str], most: int = 6) -> str:
     """'a, b and c'; beyond ``most`` names, how many more there are."""
     names = [str(name) for name in names]

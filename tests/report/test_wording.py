@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prunecxr.report.wording import correlation, count, listing, number, p_value, percent, sparsity
+from prunecxr.report.wording import correlation, count, listing, number, p_value, percent, short, sparsity
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,11 @@ def test_numbers() -> None:
     assert percent(-0.256) == "−26%"
     assert percent(np.nan) == "undefined"
     assert [sparsity(k) for k in (0.65, 0.975, 0.05, 1 - 0.05)] == ["65%", "97.5%", "5%", "95%"]
+
+
+def test_names_in_figures_are_cut() -> None:
+    assert short("Calcification of the Aorta") == "Calcification of the Aorta"
+    assert short("L" * 180) == "L" * 31 + "…"
 
 
 def test_lists() -> None:
