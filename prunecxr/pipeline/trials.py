@@ -125,6 +125,7 @@ class Objective:
         except Diverged as error:  # these options do not train at all: the search must learn to avoid them
             given_up = f"pruned, {error}"
             trial.set_user_attr(ERROR, str(error))
+            run.log(tags={names.ERROR: str(error)})
         trial.set_user_attr(EPOCHS, len(history))
         value, best = math.nan, -1
         if history:
@@ -174,10 +175,11 @@ def summary_of(trial: Trial) -> dict[str, float]:
     return metrics | ({"best_epoch": noted[BEST_EPOCH] - 1} if BEST_EPOCH in noted else {})
 
 
-def conclude(run: TrackedRun, index: int, state: str) -> None:
+def conclude(run: TrackedRun, index: int, state: str, error: str = "") -> None:
     """Mark how the trial ended, where the MLflow UI shows it at once: in its tags, and in its name if it was pruned."""
     suffix = "" if state == "complete" else f" ({state})"
-    run.log(tags={names.TRIAL_STATE: state, names.RUN_NAME: names.trial_run_name(index) + suffix})
+    why = {names.ERROR: error} if error else {}
+    run.log(tags={names.TRIAL_STATE: state, names.RUN_NAME: names.trial_run_name(index) + suffix, **why})
 
 
 def lock_folder(config: Config, tune_run: str) -> Path:

@@ -106,9 +106,9 @@ def _settle(run: TrackedRun, config: Config, data: Material, search: str, trials
         child.log_new_params(params_of(chosen))
         if found is None:
             for epoch, value in trial.last.intermediate_values.items():
-                child.log(metrics={"val_mean_ap": value}, step=epoch - 1)
-        child.log(metrics=summary_of(trial), tags={ERROR: trial.last.user_attrs.get(ERROR, "")})
-        conclude(child, trial.index, trial.state)
+                child.log(metrics={names.BEST_VAL_MEAN_AP: value}, step=epoch - 1)
+        child.log(metrics=summary_of(trial))
+        conclude(child, trial.index, trial.state, trial.last.user_attrs.get(ERROR, ""))
         child.finish("FAILED" if trial.state == "failed" else "FINISHED")
 
 

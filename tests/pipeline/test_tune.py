@@ -152,7 +152,7 @@ def faked(values):
 
 
 def test_options_that_do_not_train_are_pruned_and_what_breaks_is_tried_again(store, monkeypatch, capsys):
-    values = [[0.2, 0.3], [Diverged("training diverged in epoch 1")], [RuntimeError("out of memory")], [0.1, 0.4]]
+    values = [[0.2, 0.3], [Diverged("training diverged in epoch 1")], [RuntimeError("out of memory")], [0.35, 0.4]]
     monkeypatch.setattr(trials, "fit", faked(values))
     tune(store, searching(), options())
     said = capsys.readouterr().out
@@ -168,6 +168,8 @@ def test_options_that_do_not_train_are_pruned_and_what_breaks_is_tried_again(sto
     (run,) = runs.search(store, {names.KIND: "tune"})
     table = pd.read_csv(fetch(store, run.info.run_id, "tables/trials.csv", Path()))
     assert table["attempts"].tolist() == [1, 1, 3, 1]
+    assert trial_runs(store)[1].data.tags[names.ERROR] == "training diverged in epoch 1"
+    assert trial_runs(store)[2].data.tags[names.ERROR] == "RuntimeError: out of memory"
     assert table["error"].tolist()[1:3] == ["training diverged in epoch 1", "RuntimeError: out of memory"]
 
 
@@ -200,7 +202,7 @@ def test_a_setting_that_was_tried_before_is_not_trained_again(store, monkeypatch
 
 def test_a_trial_whose_run_was_left_behind_is_settled(store, monkeypatch):
     """Killed after Optuna knew the value and before the run said so; or carried out for a store of another host."""
-    monkeypatch.setattr(trials, "fit", faked([[0.2, 0.3], [0.1, 0.1], [0.25, 0.2]]))
+    monkeypatch.setattr(trials, "fit", faked([[0.2, 0.3], [0.25, 0.1], [0.26, 0.2]]))
     tune(store, searching(), options(trials="2"))
     children = trial_runs(store)
     store.client.update_run(children[0].info.run_id, "RUNNING")
@@ -210,8 +212,9 @@ def test_a_trial_whose_run_was_left_behind_is_settled(store, monkeypatch):
     children = trial_runs(store)
     assert {run.info.status for run in children.values()} == {"FINISHED"}
     assert children[0].data.tags[names.TRIAL_STATE] == "complete"
-    assert children[1].data.metrics[names.BEST_VAL_MEAN_AP] == 0.1
-    assert len(store.client.get_metric_history(children[1].info.run_id, "val_mean_ap")) == 2
+    assert children[1].data.metrics[names.BEST_VAL_MEAN_AP] == 0.25
+    history = store.client.get_metric_history(children[1].info.run_id, names.BEST_VAL_MEAN_AP)
+    assert [metric.step for metric in history] == [0, 0, 1]  # of each epoch, and of the trial
 
 
 def test_own_options_outside_the_search_are_told(store, monkeypatch, capsys):
