@@ -22,6 +22,7 @@ ANALYSED = "prunecxr.analysed"  # on analyses: their key, but for what readers a
 FOUND = "prunecxr.found"  # on an invocation that found its work done: the run that holds it
 TRIAL = "prunecxr.trial"  # number of a search's trial
 TRIAL_STATE = "prunecxr.trial_state"  # running, complete, pruned or failed
+ERROR = "prunecxr.error"  # on trials: why one failed, or cannot be trained
 SETTING = "prunecxr.setting"  # of a localization study: supervised, semi or weak
 APPROACH = "prunecxr.approach"  # of a localization network: plain, focal, htl, random, class, sex, htl:<method>
 PARENT = "mlflow.parentRunId"
