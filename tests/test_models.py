@@ -45,6 +45,16 @@ def test_a_weight_file_gives_the_backbone_and_the_seed_the_head(tmp_path):
     assert not torch.equal(one.fc.weight, other.fc.weight)
 
 
+@pytest.mark.parametrize("name", ["resnet18", "regnet_x_400mf"])
+def test_a_skeleton_has_the_shapes_and_no_memory_and_draws_nothing(name):
+    before = torch.get_rng_state()
+    skeleton = models.build_skeleton(name, 5)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert {tensor.device.type for tensor in skeleton.state_dict().values()} == {"meta"}
+    model = models.build_architecture(name, 5)
+    assert {k: v.shape for k, v in skeleton.state_dict().items()} == {k: v.shape for k, v in model.state_dict().items()}
+
+
 def test_head_keys():
     assert head_keys("resnet18") == {"fc.weight", "fc.bias"}
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from prunecxr.models import build_architecture, prunable_weights
+from prunecxr.models import build_skeleton, prunable_weights
 
 # A mask costs one bit a weight and saves 32 bits a zero: worth it from one zero in 32 on.
 WORTHWHILE = 1 / 32
@@ -93,7 +93,6 @@ def unpack(packed: torch.Tensor | Packed) -> torch.Tensor:
 
 def unpack_model(architecture: str, n_classes: int, packed: dict[str, Any]) -> nn.Module:
     """The plain network of a `PackedModel`'s pickle."""
-    with torch.device("meta"):  # no time for an initialisation that is overwritten at once
-        model = build_architecture(architecture, n_classes)
+    model = build_skeleton(architecture, n_classes)  # no time for an initialisation that is overwritten at once
     model.load_state_dict({name: unpack(entry) for name, entry in packed.items()}, assign=True)
     return model.requires_grad_(True).eval()

@@ -7,7 +7,7 @@ import platform
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,7 +28,7 @@ from prunecxr.evaluation.engines import Evaluator
 from prunecxr.evaluation.metrics import class_scores, mean_scores
 from prunecxr.evaluation.predict import probabilities
 from prunecxr.hardware import Compute, resolve_device, resolve_precision
-from prunecxr.models import build_architecture, build_model, check_architecture, prunable_weights, weights_identity
+from prunecxr.models import build_model, build_skeleton, check_architecture, prunable_weights, weights_identity
 from prunecxr.pipeline.material import Evaluable, Material
 from prunecxr.pipeline.registration import (
     link_of,
@@ -38,6 +38,7 @@ from prunecxr.pipeline.registration import (
     register_dense,
     register_variant,
 )
+from prunecxr.pipeline.rounding import rounding_effect
 from prunecxr.progress import progress
 from prunecxr.tracking import names, registry, runs, variants
 from prunecxr.tracking.registry import Settings
@@ -76,7 +77,7 @@ def check_image_size(config: Config) -> None:
     name, size = config.training.architecture, config.data.image_size
     try:
         with torch.device("meta"), torch.no_grad():
-            build_architecture(name, 2).eval()(torch.zeros(2, 3, size, size))
+            build_skeleton(name, 2).eval()(torch.zeros(2, 3, size, size))
     except (RuntimeError, AssertionError, ValueError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"option image_size: {name} cannot take images of {size} pixels ({first})") from None
@@ -212,6 +213,7 @@ def sweep_seed(store: Store, config: Config, material: Evaluable, seed_run: Trac
         masks_at = masks_of(model, config.compression.method, int(seed_run.tags[names.SEED]))
         weights, images = prunable_weights(model), images_of(material, "test")
         evaluator = Evaluator(model, compute, config.execution.engine)
+        precision = config.compression.register_precision
         desc = f"{seed_run.tags[names.RUN_NAME]}: pruning"
         # Scores of a variant are computed and logged beside the forward passes of the next.
         with progress(len(todo) * len(images.pixels), desc, "img") as bar, ThreadPoolExecutor(max_workers=1) as beside:
@@ -229,7 +231,10 @@ def sweep_seed(store: Store, config: Config, material: Evaluable, seed_run: Trac
                     pending = [beside.submit(_log_variant, *args)]
                 if k in registered:
                     run = done[k] if k in done else pending[-1].result()
-                    models[k] = register_variant(run, model, settings)
+                    effect = None
+                    if precision != "fp32":
+                        effect = rounding_effect(run, evaluator, images, settings.classes, precision)
+                    models[k] = register_variant(run, model, replace(settings, precision=precision), effect)
             for logged in pending:
                 logged.result()
         variants.log_curves(seed_run, config.compression.method)
