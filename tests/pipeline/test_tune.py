@@ -175,9 +175,9 @@ def test_options_that_do_not_train_are_pruned_and_what_breaks_is_tried_again(sto
 
 def test_hyperband_gives_up_what_lags_behind(store, monkeypatch, capsys):
     config = searching(epochs="9")
-    values = [[0.5 + epoch / 100 - index / 20 for epoch in range(9)] for index in range(10)]
+    values = [[0.5 + epoch / 100 - index / 20 for epoch in range(9)] for index in range(8)]
     monkeypatch.setattr(trials, "fit", faked(values))
-    tune(store, config, options(trials="10"))
+    tune(store, config, options(trials="8"))
     (run,) = runs.search(store, {names.KIND: "tune"})
     table = pd.read_csv(fetch(store, run.info.run_id, "tables/trials.csv", Path()))
     pruned = table[table["state"] == "pruned"]

@@ -196,15 +196,15 @@ def test_two_processes_share_a_search_and_no_trial_comes_twice(place, tmp_path):
     logs = [tmp_path / f"log{i}" for i in range(2)]
     for log in logs:
         log.touch()
-    processes = [_start(place, 20, log) for log in logs]
+    processes = [_start(place, 12, log) for log in logs]
     for process in processes:
         process.join(60)
         assert process.exitcode == 0
     done = [ended(log) for log in logs]
-    assert sorted(done[0] + done[1]) == list(range(20))
+    assert sorted(done[0] + done[1]) == list(range(12))
     assert all(done)
     trials = place.study().get_trials()
-    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 20
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 12
 
 
 def test_a_killed_process_loses_its_trial_to_the_next_and_nothing_else(place, tmp_path):

@@ -30,6 +30,11 @@ def test_golden():
         "SHARE_BELOW": "share_below_0.01",
         "WEIGHT_HISTOGRAM": "weights/histogram.csv",
         "REPORT": "report.html",
+        "TRIAL": "prunecxr.trial",
+        "TRIAL_STATE": "prunecxr.trial_state",
+        "ERROR": "prunecxr.error",
+        "BEST_RECIPE": "best.yaml",
+        "BEST_VAL_MEAN_AP": "best_val_mean_ap",
         "READER_KEY": "key.csv",
         "READER_REPORT": "reader_report.html",
     }
