@@ -143,7 +143,7 @@ def test_every_image_has_a_lesion_and_the_sheet_shows_all_subgroups(split):
 
 
 def test_drawing_is_fast(split):
-    start = time.perf_counter()
+    start = time.process_time()
     for at in range(100):
         split.images.read(at)
-    assert 100 / (time.perf_counter() - start) > 100  # some 1000 on an idle core
+    assert 100 / (time.process_time() - start) > 100  # some 1000 on one core
