@@ -37,7 +37,7 @@ def train(folder: Path, options: dict[str, object]) -> tuple[Cost, float, Cost]:
     whole = measured(command, folder)
     with sqlite3.connect(folder / "mlflow.db") as store:
         (epochs,) = store.execute(
-            "select value from latest_metrics join tags using (run_uuid) "
+            "select latest_metrics.value from latest_metrics join tags using (run_uuid) "
             "where latest_metrics.key = 'train_seconds' and tags.key = 'prunecxr.seed' and tags.value = '1'"
         ).fetchone()
     store.close()

@@ -4,7 +4,7 @@
     python benchmarks/storage.py --page docs/performance.md  # rewrites its section of the page, too
 
 The bound of a packed model is its information: of each pruned tensor the entropy of its mask at the tensor's own
-density and the values that stay, at the precision they are kept in; of all other tensors their bytes. The plain
+density and the values that stay, at the precision they are kept in. The plain
 baseline is `torch.save` of the same network. Predictions are drawn; the plain baselines are CSV and pandas' Parquet.
 """
 
@@ -41,15 +41,15 @@ def saved(content: object) -> int:
 
 
 def information(model: nn.Module, value_bytes: int) -> float:
-    """Bytes of the masks' entropy, the kept values of the prunable weights, and all other tensors."""
+    """Bytes of the entropy of every tensor's mask of zeros and of the values that are none, those in fp32 or less."""
     prunable, total = prunable_weights(model), 0.0
     for name, tensor in model.state_dict().items():
-        if name not in prunable:
+        if tensor.dtype != torch.float32:
             total += tensor.nbytes
             continue
         kept = float((tensor != 0).double().mean())
         entropy = -sum(p * np.log2(p) for p in (kept, 1 - kept) if p)
-        total += tensor.numel() * (entropy / 8 + kept * value_bytes)
+        total += tensor.numel() * (entropy / 8 + kept * (value_bytes if name in prunable else 4))
     return total
 
 

@@ -100,7 +100,7 @@ def measure(uri: str, labels: pd.DataFrame, seeds: int, sparsities: tuple[float,
     return [1000 * part for part in (written / (whole + half), reading[0] / whole, reading[1] / half, plain, singly)]
 
 
-def epoch_cost(uri: str) -> tuple[float, float]:
+def epoch_cost(uri: str, count: int) -> tuple[float, float]:
     """Milliseconds that logging an epoch takes, and its share of a loop over epochs as short as the demo's, percent."""
     import torch
 
@@ -112,11 +112,11 @@ def epoch_cost(uri: str) -> tuple[float, float]:
     from prunecxr.training import Epoch, Images, fit
 
     rng = np.random.default_rng(0)
-    images = Images(rng.integers(0, 255, (1400, 64, 64), dtype=np.uint8), rng.integers(0, 2, (1400, 3)))
+    images = Images(rng.integers(0, 255, (count, 64, 64), dtype=np.uint8), rng.integers(0, 2, (count, 3)))
     few = Images(images.pixels[:64], images.labels[:64])
     device = torch.device("cpu")
     compute = Compute(device, resolve_precision("auto", device), True, 64)
-    options = TrainingOptions(batch_size=48, epochs=3, weights="none", architecture="resnet18")
+    options = TrainingOptions(batch_size=48, epochs=2, weights="none", architecture="resnet18")
     log, spent = epoch_logger(runs.create(open_store(uri, "tracking"), "seed", {}, name="seed-00")), []
 
     def watched(epoch: Epoch) -> None:
@@ -135,6 +135,7 @@ def main() -> None:
     parse.add_argument("--seeds", type=int, default=5)
     parse.add_argument("--sparsities", type=int, default=20)
     parse.add_argument("--images", type=int, default=21_081)
+    parse.add_argument("--training", type=int, default=1400, help="images of an epoch, beside which it is logged")
     given = parse.parse_args()
     sparsities = tuple(round(float(k), 4) for k in np.linspace(0, 0.95, given.sparsities))
     labels = draw_labels(given.images)
@@ -145,7 +146,7 @@ def main() -> None:
         os.chdir(folder)
         embedded = f"sqlite:///{folder}/embedded.db"
         here = measure(embedded, labels, given.seeds, sparsities, folder / "embedded")
-        epoch, share = epoch_cost(embedded)
+        epoch, share = epoch_cost(embedded, given.training)
         with server(folder / "server") as uri:
             there = measure(uri, labels, max(1, given.seeds // 2), sparsities, folder / "client")
         os.chdir("/")
@@ -164,7 +165,8 @@ def main() -> None:
         "",
         f"{given.seeds} seeds (server: {max(1, given.seeds // 2)}) x {given.sparsities} sparsities, {given.images:,} "
         f"images; 'write' holds predictions, metrics, and the variant's points of its seed's curves. Logging an epoch "
-        f"takes {epoch:.1f} ms: {share:.2f}% of a loop of epochs of 1,400 images of 64 px (ResNet18); target: 2%.",
+        f"takes {epoch:.1f} ms: {share:.2f}% of a loop of epochs of {given.training:,} images of 64 px (ResNet18); "
+        "target: 2%.",
     ]
     publish("tracking", "\n".join(lines), given.page)
 

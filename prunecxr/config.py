@@ -189,6 +189,9 @@ class CompressionOptions(Section):
     register_sparsities: Fractions = Field(
         (0.9,), description="sparsities whose models are registered; the dense always is"
     )
+    register_precision: Literal["fp32", "fp16"] = Field(
+        "fp32", description="weights of registered pruned models: fp32, or fp16 (half the size; what AP loses is noted)"
+    )
 
 
 class AnalysisOptions(Section):

@@ -20,7 +20,7 @@ SMALL = {
         "phantom_val=50", "phantom_test=50",
     ],
     "startup": ["--repeats=1", "--architecture=resnet18"],
-    "tracking": ["--seeds=1", "--sparsities=4", "--images=100"],
+    "tracking": ["--seeds=1", "--sparsities=4", "--images=100", "--training=70"],
     "storage": ["--architecture=resnet18", "--images=500", "--size=32"],
     "memory": [
         "--architecture=resnet18",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import nn
 
@@ -42,8 +42,14 @@ def register_dense(seed_run: TrackedRun, study: str) -> str:
     return registry.register(seed_run, uri, model_name_of(seed_run), names.model_alias(seed, "magnitude", 0), tags)
 
 
-def register_variant(run: TrackedRun, model: nn.Module, settings: Settings) -> str:
-    """Log the pruned network with its variant run and register it; its link. A registered one is found."""
+def register_variant(
+    run: TrackedRun, model: nn.Module, settings: Settings, effect: Mapping[str, str] | None = None
+) -> str:
+    """Log the pruned network with its variant run and register it; its link. A registered one is found.
+
+    Args:
+        effect: further tags of the version: what the precision in which its weights are kept does to its scores.
+    """
     seed, sparsity, method = _of(run)
     mean_ap = run.store.client.get_run(run.id).data.metrics["mean_ap"]
     tags = {
@@ -52,6 +58,7 @@ def register_variant(run: TrackedRun, model: nn.Module, settings: Settings) -> s
         "method": method,
         "study": run.tags[names.STUDY],
         "mean_ap": f"{mean_ap:.6f}",
+        **(effect or {}),
     }
     uri = registry.log_model(run, model, settings, names.sparsity_suffix(sparsity))
     registry.register(run, uri, model_name_of(run), names.model_alias(seed, method, sparsity), tags)

@@ -39,6 +39,7 @@ class Settings:
     interpolation: str
     channels_last: bool
     batch_size: int
+    precision: str = "fp32"  # in which its pruned weights are kept
 
 
 def save_model(path: str, mlflow_model: Model, model: nn.Module, settings: Settings) -> None:
@@ -49,7 +50,7 @@ def save_model(path: str, mlflow_model: Model, model: nn.Module, settings: Setti
     logger.setLevel(logging.ERROR)
     try:
         mlflow.pytorch.save_model(
-            PackedModel(model, settings.architecture, len(settings.classes)),
+            PackedModel(model, settings.architecture, len(settings.classes), settings.precision),
             path,
             mlflow_model=mlflow_model,
             serialization_format="pickle",

@@ -13,6 +13,7 @@ import torch
 
 from prunecxr.config import parse_arguments
 from prunecxr.errors import EnvironmentFault, UserError
+from prunecxr.evaluation.metrics import class_scores
 from prunecxr.pipeline import material, population, registration, study
 from prunecxr.pipeline.analyze import analyze
 from prunecxr.pipeline.data import check_data
@@ -188,6 +189,34 @@ def test_any_variant_can_be_registered_later(done, capsys):
     versions = len(store.client.search_model_versions("name = 'prunecxr-phantom-resnet18'"))
     registration.register(store, run.info.run_id)
     assert len(store.client.search_model_versions("name = 'prunecxr-phantom-resnet18'")) == versions
+
+
+def test_a_model_registered_in_16_bits_tells_what_that_costs(own):
+    import mlflow
+
+    study.run_study(
+        own, small(sparsities="0,0.5,0.7,0.9", register_sparsities="0.7", register_precision="fp16", seeds="1")
+    )
+    name, alias = "prunecxr-phantom-resnet18", "seed-00-k70"
+    (run,) = of_kind(own, "variant", SEED="0", SPARSITY="0.70")
+    dense = registry.load_network(f"models:/{name}@seed-00").conv1.weight
+    kept = registry.load_network(f"models:/{name}@{alias}").conv1.weight
+    assert torch.equal(kept[kept != 0], dense.half().float()[kept != 0])
+    # Its tags are what scoring the loaded model gives.
+    labels = material.prepare(small()).dataset.test.table.labels
+    predicted = mlflow.pyfunc.load_model(f"models:/{name}@{alias}").predict(pixels(small()))
+    scores = class_scores(labels, predicted.to_numpy(), list(predicted.columns))["ap"]
+    version = own.client.get_model_version_by_alias(name, alias)
+    assert version.tags["precision"] == "fp16"
+    change = scores.mean() - run.data.metrics["mean_ap"]
+    assert float(version.tags["mean_ap_change"]) == pytest.approx(change, abs=1e-6)
+    assert run.data.metrics["fp16_mean_ap_change"] == pytest.approx(change, abs=1e-9)
+    worst = max(
+        abs(scores[c] - run.data.metrics.get(names.metric_name("ap", c), np.nan)) for c in scores.dropna().index
+    )
+    assert run.data.metrics["fp16_largest_ap_change"] == pytest.approx(worst, abs=1e-9)
+    stored = pd.read_parquet(fetch(own, run.info.run_id, "predictions.parquet", Path())).iloc[:, 1:].to_numpy()
+    assert 0 < np.abs(predicted.to_numpy() - stored).max() < 0.01  # the variant itself was evaluated as it is
 
 
 def test_registering_checks_the_weights_against_what_was_evaluated(own):

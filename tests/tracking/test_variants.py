@@ -1,0 +1,81 @@
+"""Variants of a seed run: found by key, logged whole, their curves complete whatever a kill left out."""
+
+from __future__ import annotations
+
+import pytest
+
+from prunecxr.tracking import names, variants
+from tests.tracking.variants import log_seed
+
+MEAN = "curve_mean_ap"
+
+
+def tags_of(seed_run, sparsity: float, method: str = "magnitude") -> dict[str, str]:
+    return {
+        names.KEY: f"{method}-{sparsity}",
+        names.SEED: seed_run.tags[names.SEED],
+        names.METHOD: method,
+        names.SPARSITY: names.sparsity_text(sparsity),
+    }
+
+
+def metrics_of(sparsity: float) -> dict[str, float]:
+    return {"ap/Effusion": 0.9 - sparsity, "ap/Hernia": float("nan"), "mean_ap": 0.8 - sparsity, "f1/Effusion": 0.1}
+
+
+@pytest.fixture
+def log(tmp_path):
+    """Logs a variant with a file."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "recipe.json").write_text("{}", encoding="utf-8")
+    return lambda seed_run, sparsity, unfinished=None, method="magnitude": variants.log_variant(
+        seed_run, unfinished, tags_of(seed_run, sparsity, method), metrics_of(sparsity), folder
+    )
+
+
+def points(run, metric: str) -> list[tuple[int, float]]:
+    return sorted((point.step, point.value) for point in run.store.client.get_metric_history(run.id, metric))
+
+
+def test_a_variant_holds_what_was_logged(store, log):
+    seed_run = log_seed(store, 3)
+    run = log(seed_run, 0.5)
+    found = store.client.get_run(run.id)
+    assert found.info.status == "FINISHED"
+    assert found.info.run_name == "seed-03-magnitude-k50"
+    assert found.data.metrics == {"ap/Effusion": 0.4, "mean_ap": pytest.approx(0.3), "f1/Effusion": 0.1}
+    assert found.data.params == {"cfg/seed": "3", "cfg/method": "magnitude", "cfg/sparsity": "0.5"}
+    assert found.data.tags[names.PARENT] == seed_run.id
+    assert found.data.tags[names.STUDY] == "s"
+    assert [file.path for file in store.client.list_artifacts(run.id)] == ["recipe.json"]
+    assert variants.find_variants(store, "s", seed_run.id)["magnitude-0.5", seed_run.id].id == run.id
+
+
+def test_an_unfinished_variant_is_continued_not_doubled(store, log):
+    seed_run = log_seed(store, 0)
+    run = log(seed_run, 0.5)
+    run.resume()
+    unfinished = variants.find_variants(store, "s")["magnitude-0.5", seed_run.id]
+    assert not unfinished.finished
+    assert log(seed_run, 0.5, unfinished).id == run.id
+    assert len(variants.find_variants(store, "s")) == 1
+
+
+def test_curves_gain_just_the_points_that_they_lack(store, log):
+    seed_run = log_seed(store, 0)
+    for k in (0.0, 0.5):
+        log(seed_run, k)
+    log(seed_run, 0.7, method="random")
+    variants.log_curves(seed_run, "magnitude")
+    expected = [(0, 0.8), (50, pytest.approx(0.3))]
+    assert points(seed_run, MEAN) == expected
+    assert points(seed_run, "random_curve_mean_ap") == []
+    log(seed_run, 0.9)  # then a kill; the next command logs its point, and no other twice
+    for _ in range(2):
+        variants.log_curves(seed_run, "magnitude")
+        assert points(seed_run, MEAN) == [*expected, (90, pytest.approx(-0.1))]
+    assert [step for step, _ in points(seed_run, "curve_ap/Effusion")] == [0, 50, 90]
+    assert "curve_f1/Effusion" not in store.client.get_run(seed_run.id).data.metrics
+    variants.log_curves(seed_run, "random")
+    assert points(seed_run, "random_curve_mean_ap") == [(70, pytest.approx(0.1))]
