@@ -69,8 +69,16 @@ def sweep(work: Work, seed_run: TrackedRun, dense: nn.Module) -> dict[Variant, T
 
 
 def variant_key(work: Work, seed_run: TrackedRun, method: str, fraction: float) -> str:
-    setting = work.config.mining.setting
-    return keys.pruned_key(seed_run.tags[names.KEY], work.evaluated(), setting, method, fraction)
+    evaluated = work.evaluated(test_alone=not _looked_into(work, method, fraction))
+    return keys.pruned_key(seed_run.tags[names.KEY], evaluated, work.config.mining.setting, method, fraction)
+
+
+def _looked_into(work: Work, method: str, fraction: float) -> bool:
+    """Whether a variant is evaluated on the images to be mined and those of table 1, not on the test images alone."""
+    mining, analysis = work.config.mining, work.config.analysis
+    if fraction in (0.0, mining.prune_fraction):
+        return fraction == 0 or method in mining_methods(work)
+    return method == mining.method and fraction in analysis.effect_fractions
 
 
 def prune(dense: nn.Module, method: str, fraction: float, seed: int) -> None:
@@ -91,10 +99,11 @@ def _evaluate(
     prune(model, method, fraction, work.seed)
     scores = scored(work, model, "test")
     tables = {names.TEST_SCORES: scores}
-    if work.material.pixels["train"].masks is not None:
-        tables[names.POOL_SCORES] = scored(work, model, "train")
-    if work.config.mining.setting != "supervised":
-        tables[names.BOXES] = boxed(work, model)
+    if _looked_into(work, method, fraction):
+        if work.material.pixels["train"].masks is not None:
+            tables[names.POOL_SCORES] = scored(work, model, "train")
+        if work.config.mining.setting != "supervised":
+            tables[names.BOXES] = boxed(work, model)
     write_tables(run, tables)
     parts = prunable_weights(model)
     nonzero, total = nonzero_weights(parts), sum(weight.numel() for weight in parts.values())

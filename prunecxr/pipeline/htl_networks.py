@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -76,7 +75,9 @@ def train_plain(work: Work, study_run: str) -> TrackedRun:
 def train_focal(work: Work, seed_run: TrackedRun) -> TrackedRun:
     """Baseline 3: trained from the start like the plain network, with the focal loss."""
     config, setting = work.config, work.config.mining.setting
-    key = keys.focal_key(seed_run.tags[names.KEY], work.evaluated(), setting, config.training.focal_gamma)
+    key = keys.focal_key(
+        seed_run.tags[names.KEY], work.evaluated(test_alone=True), setting, config.training.focal_gamma
+    )
 
     def make(run: TrackedRun) -> None:
         checkpoint = work.checkpoints / f"{key}.pt"
@@ -148,17 +149,26 @@ def finetune(
     return _network(work, seed_run, key, approach, make)
 
 
-def baseline_images(work: Work, count: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Baselines 4, 5, 6: as many images of the pool as there are HTLs, drawn otherwise."""
+def baseline_images(work: Work, count: int) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Baselines 4, 5, 6: as many images of the pool as there are HTLs, drawn otherwise.
+
+    Returns:
+        approach -> rows of the pool, and why a baseline cannot be drawn: nothing to draw by is known.
+    """
     table = work.material.table(work.material.pool)
-    draws = {
-        "random": lambda rng: random_images(len(table), count, rng),
-        "class": lambda rng: by_class(table["diagnosis"].to_numpy(), count, rng),
-        "sex": lambda rng: by_share(table["sex"].to_numpy(), count, rng),
-    }
-    for approach, draw in draws.items():
-        if approach in work.config.finetuning.baselines:
-            yield approach, draw(np.random.default_rng(derive_seed(work.seed, "baseline", approach)))
+    drawn, skipped = {}, []
+    for approach, column, unknown in (("random", None, ""), ("class", "diagnosis", ""), ("sex", "sex", "unknown")):
+        if approach not in work.config.finetuning.baselines:
+            continue
+        rng = np.random.default_rng(derive_seed(work.seed, "baseline", approach))
+        if column is None:
+            drawn[approach] = random_images(len(table), count, rng)
+        elif (table[column] == unknown).all():
+            skipped.append(f"Seed {work.seed}: no baseline of images by {approach}, the {column} of no image is known.")
+        else:
+            draw = by_class if approach == "class" else by_share
+            drawn[approach] = draw(table[column].tolist(), count, rng)
+    return drawn, skipped
 
 
 def finetuning_options(work: Work) -> HtlTrainingOptions:
@@ -188,8 +198,10 @@ def register_network(run: TrackedRun, study: str, approach: str) -> str:
     """Register the network that was logged with a run; how to load it. A registered one is found."""
     seed = int(run.tags[names.SEED])
     name = names.model_name(run.tags[names.DATASET], run.tags[names.ARCHITECTURE])
-    alias = names.seed_run_name(seed) + ("" if approach == "plain" else f"-{names.approach_suffix(approach)}")
-    tags = {"seed": str(seed), "approach": approach, "study": study, "setting": run.tags[names.SETTING]}
+    setting = run.tags[names.SETTING]
+    suffixes = ("" if setting == "supervised" else setting, "" if approach == "plain" else approach)
+    alias = "-".join([names.seed_run_name(seed), *(names.approach_suffix(text) for text in suffixes if text)])
+    tags = {"seed": str(seed), "approach": approach, "study": study, "setting": setting}
     registry.register(run, run.tags[names.MODEL], name, alias, tags)
     return registry.model_link(run.store, name, alias, run.id)
 

@@ -54,9 +54,11 @@ def _attend(
             f"Seed {work.seed}: {len(index)} of {len(table)} images are HTLs{by}, too few to fine-tune on; a lower tau"
             " finds more."
         ]
-    approaches = [(HTL if own else f"{HTL}:{method}", index), *(baseline_images(work, len(index)) if own else [])]
-    made = {name: finetune(work, seed_run, mining, name, chosen, dense, pseudo) for name, chosen in approaches}
-    return made, []
+    drawn, skipped = baseline_images(work, len(index)) if own else ({}, [])
+    approaches = {HTL if own else f"{HTL}:{method}": index, **drawn}
+    return {
+        name: finetune(work, seed_run, mining, name, chosen, dense, pseudo) for name, chosen in approaches.items()
+    }, skipped
 
 
 def _pseudo_labels(work: Work, dense: nn.Module) -> np.ndarray | None:

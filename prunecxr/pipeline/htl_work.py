@@ -48,10 +48,10 @@ class Work:
     def checkpoints(self) -> Path:
         return self.config.execution.workdir / "checkpoints"
 
-    def evaluated(self) -> dict[str, str]:
-        """Fingerprints of the splits that networks are evaluated on."""
+    def evaluated(self, test_alone: bool = False) -> dict[str, str]:
+        """Fingerprints of the splits that networks are evaluated on: all of them, or the test images alone."""
         prints = self.material.fingerprints
-        return {name: prints[name] for name in {"test", "train", self.material.pool}}
+        return {name: prints[name] for name in ({"test"} if test_alone else {"test", "train", self.material.pool})}
 
     def once(
         self,

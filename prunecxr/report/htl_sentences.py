@@ -19,11 +19,7 @@ NAMES = {
     "sex": "images by sex (baseline 6)",
     "htl": "HTLs",
 }
-CHANGES = {
-    "supervised": "foreground IoU",
-    "semi": "agreement of the boxes of pseudo-labels",
-    "weak": "agreement of Grad-CAM++ boxes",
-}
+BOXES = {"semi": "pseudo-label's box", "weak": "Grad-CAM++ box"}
 METHODS = {
     "magnitude": "unstructured magnitude",
     "magnitude@channel": "structured magnitude",
@@ -251,14 +247,15 @@ def _difference(row: Any) -> str:
 
 
 def _rule(findings: HtlFindings) -> str:
-    what = CHANGES[findings.setting]
-    tau = f"{findings.tau:g}".replace("-", MINUS)
-    how = {
-        "relative": f"more than {percent(findings.tau)} of its {what}",
-        "absolute": f"more than {tau} of its {what}",
-        "top": f"most {what}: the first {percent(findings.tau)} of all",
-    }[findings.rule]
-    return f"An HTL is an image that loses {how} when {sparsity(findings.prune_fraction)} of the weights are pruned."
+    pruned = f"when {sparsity(findings.prune_fraction)} of the weights are pruned"
+    box = BOXES.get(findings.setting)
+    if findings.rule == "top":
+        most = f"whose {box} changes most" if box else "that lose the largest share of their foreground IoU"
+        return f"HTLs are the {percent(findings.tau)} of the images {most} {pruned}."
+    amount = percent(findings.tau) if findings.rule == "relative" else f"{findings.tau:g}"
+    if box:
+        return f"An HTL is an image whose {box} changes by more than {findings.tau:g} (1 {MINUS} IoU) {pruned}."
+    return f"An HTL is an image that loses more than {amount} of its foreground IoU {pruned}."
 
 
 def _method(name: str) -> str:

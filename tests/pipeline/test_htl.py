@@ -232,14 +232,15 @@ def test_the_other_settings(store, setting):
     assert len(table) == {"semi": 40, "weak": 48}[setting]
     for run in of_kind(store, "htl_pruned"):
         stored = {entry.path for entry in store.client.list_artifacts(run.id)}
-        assert (names.POOL_SCORES in stored) == (setting == "semi")
-        assert names.BOXES in stored
+        looked_into = run.tags[names.METHOD] == "magnitude"  # random pruning is evaluated on the test images alone
+        assert (names.POOL_SCORES in stored) == (setting == "semi" and looked_into)
+        assert (names.BOXES in stored) == looked_into
     (analysis,) = of_kind(store, "htl_analysis")
     tables = {entry.path.rpartition("/")[2] for entry in store.client.list_artifacts(analysis.id, "tables")}
     assert ("effect.csv" in tables) == (setting == "semi")
     assert {"networks.csv", "groups.csv", "planted.csv"} <= tables
     assert "report: " in out
-    model = mlflow.pyfunc.load_model("models:/prunecxr-phantom-unet@seed-10-htl")
+    model = mlflow.pyfunc.load_model(f"models:/prunecxr-phantom-unet@seed-10-{setting}-htl")
     assert model.predict(np.zeros((1, 40, 50, 3), np.uint8)).shape == (1, 32, 32)
 
 
@@ -317,3 +318,18 @@ def test_images_without_a_diagnosis_are_left_out_of_the_weak_setting_and_counted
     assert (material.diagnoses("train") >= 0).all()
     assert any("5 of 48 train images have no diagnosis" in text for text in material.dataset.warnings)
     assert isinstance(material.table("train"), pd.DataFrame)
+
+
+def test_a_baseline_that_cannot_be_drawn_is_said(store, monkeypatch):
+    """Unlabelled images of which no diagnosis and no sex is known."""
+
+    def opened(options):
+        data = open_lesions(options)
+        table = data.unlabelled.table.assign(diagnosis="", sex="unknown")
+        return replace(data, unlabelled=replace(data.unlabelled, table=table))
+
+    monkeypatch.setattr(htl_material, "open_lesions", opened)
+    out = said(store, small(setting="semi", **{**ONE_SEED, "baselines": "random,class,sex"}))
+    assert {run.tags[names.APPROACH] for run in of_kind(store, "htl_network")} == {"htl", "random"}
+    assert "warning: Seed 10: no baseline of images by class, the diagnosis of no image is known." in out
+    assert "warning: Seed 10: no baseline of images by sex, the sex of no image is known." in out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -203,3 +204,37 @@ def test_texts_are_escaped():
 def test_equal_findings_give_equal_figures(whole):
     first, again = illustrate(whole), illustrate(whole)
     assert [one.svg for one in first] == [one.svg for one in again]
+
+
+@pytest.mark.parametrize(
+    ("setting", "rule", "tau", "expected"),
+    [
+        (
+            "supervised",
+            "relative",
+            0.4,
+            "An HTL is an image that loses more than 40% of its foreground IoU when 70% of",
+        ),
+        (
+            "supervised",
+            "absolute",
+            0.3,
+            "An HTL is an image that loses more than 0.3 of its foreground IoU when 70% of",
+        ),
+        (
+            "semi",
+            "relative",
+            0.4,
+            "An HTL is an image whose pseudo-label's box changes by more than 0.4 (1 − IoU) when",
+        ),
+        (
+            "weak",
+            "top",
+            0.1,
+            "HTLs are the 10% of the images whose Grad-CAM++ box changes most when 70% of the weights",
+        ),
+    ],
+)
+def test_the_rule_in_words(whole, setting, rule, tau, expected):
+    said = verdict_of(replace(whole, setting=setting, rule=rule, tau=tau), "Which images")
+    assert expected in said
