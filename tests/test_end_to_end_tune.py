@@ -43,11 +43,11 @@ def table_of(run) -> pd.DataFrame:
 
 
 def test_a_search_is_killed_continued_by_two_workers_and_its_recipe_runs(environment, tmp_path, recipe):  # noqa: F811
-    chosen = {**environment, "MLFLOW_EXPERIMENT_NAME": "mine"}
+    chosen = {**environment, "MLFLOW_EXPERIMENT_NAME": "mine", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "entrypoints.tune", f"--recipe={recipe}", "--trials=5"]
     log = tmp_path / "log.txt"
     with log.open("w") as file:
-        process = subprocess.Popen(command, cwd=ROOT, env=chosen, stdout=file, stderr=file, start_new_session=True)
+        process = subprocess.Popen(command, cwd=tmp_path, env=chosen, stdout=file, stderr=file, start_new_session=True)
         while "trial 0: validation mean AP" not in log.read_text():
             assert process.poll() is None, log.read_text()
             time.sleep(0.05)

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from pydantic import Field
 
 from prunecxr import identity
-from prunecxr.config import Config, Section, build_config, flatten, to_recipe
+from prunecxr.config import Config, flatten, to_recipe
 from prunecxr.errors import UserError
 from prunecxr.models import weights_identity
 from prunecxr.pipeline import material, population
@@ -23,6 +22,7 @@ from prunecxr.pipeline.trials import SPLITS, with_options
 from prunecxr.pipeline.tune_results import TABLE, Result, log_result, said_counts, said_options
 from prunecxr.pipeline.workers import Plan, carry_out, open_storage, open_study, turns_of
 from prunecxr.search.ledger import ENDED, ERROR, Trial, ledger
+from prunecxr.search.options import TuneOptions
 from prunecxr.search.sampling import distributions
 from prunecxr.search.space import Choices
 from prunecxr.search.storage import storage_faults
@@ -42,26 +42,15 @@ SAID = {
 }
 
 
-class TuneOptions(Section):
-    """Options of `tune` alone."""
-
-    trials: int = Field(40, ge=1, le=100_000, description="trials of the whole search, all commands together")
-    workers: int = Field(1, ge=1, le=256, description="processes of this host that search at the same time")
-    timeout: float | None = Field(None, gt=0, description="seconds after which no further trial starts")
-    storage: str | None = Field(None, description="database URL, for several hosts; default a file in the work folder")
-
-
-def tune(store: Store, config: Config, given: dict[str, str]) -> None:
+def tune(store: Store, config: Config, asked: TuneOptions) -> None:
     """The command.
 
     Args:
         config: of the recipe, with its `search:` section.
-        given: texts of the options of `TuneOptions`.
     Raises:
         UserError: nothing to search, another search of that name, or no trial that was completed.
         EnvironmentFault: the storage cannot be reached.
     """
-    asked = build_config({}, given, "options of tune", TuneOptions)
     check_space(config)
     data = material.prepare(config, SPLITS)
     say_data(data)

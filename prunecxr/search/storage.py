@@ -74,7 +74,7 @@ def open_database(url: str) -> BaseStorage:
     """The database of that SQLAlchemy URL; running trials give it signs of life.
 
     Raises:
-        UserError: it is no such URL.
+        UserError: it is no such URL, or the database is MLflow's.
         EnvironmentFault: the database cannot be reached.
     """
     try:
@@ -85,10 +85,18 @@ def open_database(url: str) -> BaseStorage:
         ) from None
     with _opening(shown), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        _refuse_tracking_store(url, shown)
         try:
             return _database(url)
         except (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError):
             return _database(url)  # another host made the tables at the same moment; they are there now
+
+
+def _refuse_tracking_store(url: str, shown: str) -> None:
+    """Optuna and MLflow both note the version of their tables in `alembic_version`: in one database, either breaks."""
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
+    if "experiments" in sqlalchemy.inspect(engine).get_table_names():
+        raise UserError(f"option storage: {shown} is an MLflow tracking store; give the search a database of its own")
 
 
 def _database(url: str) -> BaseStorage:

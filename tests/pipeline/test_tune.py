@@ -15,6 +15,7 @@ from prunecxr.pipeline import material, trials, workers
 from prunecxr.pipeline.study import train
 from prunecxr.pipeline.tune import tune
 from prunecxr.search.ledger import ledger
+from prunecxr.search.options import TuneOptions
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.query import fetch
 from tests.pipeline.conftest import SMALL
@@ -31,8 +32,8 @@ def searching(space=SPACE, **changes: str) -> Config:
     return build_config({"search": space}, {**SMALL, **changes})
 
 
-def options(**given: str) -> dict[str, str]:
-    return {"trials": "4", "workers": "", "timeout": "", "storage": "", **given}
+def options(**given: str) -> TuneOptions:
+    return build_config({}, {"trials": "4", **given}, "options of tune", TuneOptions)
 
 
 def trial_runs(store):

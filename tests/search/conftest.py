@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy
 
 from prunecxr.search.sampling import distributions, guide
 from prunecxr.search.space import Choices, Range
@@ -48,15 +49,28 @@ def value_of(trial: optuna.Trial) -> float:
     return float(trial.params["learning_rate"])
 
 
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A schema of one's own, since MLflow's tables may be in the database that PRUNECXR_TEST_POSTGRES names."""
+    url = os.environ.get("PRUNECXR_TEST_POSTGRES")
+    if not url:
+        pytest.skip("no PostgreSQL (environment variable PRUNECXR_TEST_POSTGRES)")
+    schema = f"search_{uuid.uuid4().hex}"
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text(f"create schema {schema}"))
+    yield f"{url}?options=-csearch_path%3D{schema}"
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text(f"drop schema {schema} cascade"))
+
+
 @pytest.fixture(params=["journal", "sqlite", "postgres"])
 def place(request, tmp_path: Path) -> Place:
     url = None
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path}/search.db"
     if request.param == "postgres":
-        url = os.environ.get("PRUNECXR_TEST_POSTGRES")
-        if not url:
-            pytest.skip("no PostgreSQL (environment variable PRUNECXR_TEST_POSTGRES)")
+        url = request.getfixturevalue("postgres_url")
     return Place(tmp_path, url, f"search-{uuid.uuid4().hex}")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import optuna
 import pytest
 import sqlalchemy.exc
@@ -86,3 +88,13 @@ def test_a_database_that_goes_away_is_the_environments_fault():
         storage_faults(),
     ):
         lose_it()
+
+
+def test_the_tracking_store_is_no_place_for_a_search(tmp_path):
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        database.execute("create table experiments (experiment_id integer)")
+    database.close()
+    with pytest.raises(
+        UserError, match=r"mlflow.db is an MLflow tracking store; give the search a database of its own"
+    ):
+        open_database(f"sqlite:///{tmp_path}/mlflow.db")
