@@ -38,11 +38,11 @@ def log_seed(store: Store, study: str, seed: int, labels: pd.DataFrame) -> Track
 
 def log_study(
     store: Store, study: str, labels: pd.DataFrame, drawn: Predictions, seeds: int, sparsities: tuple[float, ...]
-) -> float:
-    """Log a study; the seconds that its variants' entries took, drawing and scoring left out."""
+) -> np.ndarray:
+    """Log a study; the wall and the CPU seconds that its variants' entries took, drawing and scoring left out."""
     classes = tuple(labels.columns[2:])
     ids, truth = labels["id"].to_numpy(object), labels[list(classes)].to_numpy()
-    spent = 0.0
+    spent = np.zeros(2)
     for seed in range(seeds):
         seed_run = log_seed(store, study, seed, labels)
         for k, probabilities in zip(sparsities, drawn.of_seed(seed, sparsities), strict=True):
@@ -51,13 +51,17 @@ def log_study(
             metrics |= {names.REALISED_SPARSITY: k, names.NONZERO_WEIGHTS: round(1e7 * (1 - k))}
             for score in names.MEAN_METRICS:
                 metrics |= zip(names.metric_names(score, classes).values(), scores[score].tolist(), strict=True)
-            start = time.perf_counter()
+            start = _clocks()
             _log(seed_run, k, ids, classes, probabilities, scores, metrics)
-            spent += time.perf_counter() - start
-        start = time.perf_counter()
+            spent += _clocks() - start
+        start = _clocks()
         variants.log_curves(seed_run, "magnitude")
-        spent += time.perf_counter() - start
+        spent += _clocks() - start
     return spent
+
+
+def _clocks() -> np.ndarray:
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def _log(

@@ -85,19 +85,20 @@ def plain_writing(store: Store, labels: pd.DataFrame, probabilities: np.ndarray,
 
 
 def measure(uri: str, labels: pd.DataFrame, seeds: int, sparsities: tuple[float, ...], folder: Path) -> list[float]:
-    """Milliseconds: a variant written, read, read of half as many; written and read plainly."""
+    """Milliseconds: a variant written (wall, CPU), read, read of half as many; written and read plainly."""
     folder.mkdir(exist_ok=True)
     drawn = Predictions(labels[list(CLASSES)].to_numpy())
     store = open_store(uri, "tracking")
     log_study(store, "warm", labels, drawn, 1, sparsities[:2])  # the libraries' first calls
     written = log_study(store, "half", labels, drawn, seeds, sparsities[: len(sparsities) // 2])
-    written += log_study(store, "whole", labels, drawn, seeds, sparsities)
+    written = written + log_study(store, "whole", labels, drawn, seeds, sparsities)
     reading = [best(lambda study=study: read_population(store, study, "magnitude")) for study in ("whole", "half")]
     whole, half = seeds * len(sparsities), seeds * (len(sparsities) // 2)
     ids = read_population(store, "whole", "magnitude").variants["run_id"][:50]
     singly = best(lambda: [store.client.get_run(run).data.metrics for run in ids], 1) / len(ids)
     plain = plain_writing(store, labels, drawn.of_seed(0, (0.0,))[0], folder)
-    return [1000 * part for part in (written / (whole + half), reading[0] / whole, reading[1] / half, plain, singly)]
+    wall, cpu = written / (whole + half)
+    return [1000 * part for part in (wall, cpu, reading[0] / whole, reading[1] / half, plain, singly)]
 
 
 def epoch_cost(uri: str, count: int) -> tuple[float, float]:
@@ -152,12 +153,10 @@ def main() -> None:
         os.chdir("/")
     rows = []
     for store, found, limits in (("embedded (SQLite)", here, (50, 2.5)), ("server", there, (150, 7.5))):
-        write, read, read_half, plain_write, plain_read = found
-        rows += [
-            [store, "write", f"{write:.1f}", f"{plain_write:.0f}", f"{plain_write / write:.1f}", limits[0]],
-            [store, "read", f"{read:.2f} (half as many: {read_half:.2f})", f"{plain_read:.1f}",
-             f"{plain_read / read:.1f}", limits[1]],
-        ]  # fmt: skip
+        write, cpu, read, read_half, plain_write, plain_read = found
+        writing = [f"{write:.1f} (CPU: {cpu:.1f})", f"{plain_write:.0f}", f"{plain_write / write:.1f}"]
+        reading = [f"{read:.2f} (half as many: {read_half:.2f})", f"{plain_read:.1f}", f"{plain_read / read:.1f}"]
+        rows += [[store, "write", *writing, limits[0]], [store, "read", *reading, limits[1]]]
     lines = [
         circumstances(PACKAGES, given.note),
         "",
