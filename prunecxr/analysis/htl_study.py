@@ -22,7 +22,9 @@ class Scores:
     Attributes:
         seeds: of every array's first axis, unless it says otherwise.
         pool: what is known of the images that HTLs are mined from: id, subject, age, sex; phantom: hard, subgroup.
-        is_htl, drop: shape (n_seeds, n_pool): the study's own HTLs, and what pruning cost (relative; NaN undefined).
+        is_htl, drop: shape (n_seeds, n_pool): the study's own HTLs, and what pruning cost: IoU of the dense network
+            minus IoU of the pruned one, which is bounded (means of relative drops hang on images with hardly any IoU).
+        undefined: shape (n_seeds, n_pool), bool: the dense network misses the image, a relative drop has no meaning.
         networks: approach -> (its seeds, scores of single test images, shape (n_seeds, n_test, 4), metrics as
             :data:`prunecxr.analysis.htl.METRICS`).
         pruned: seed, method, fraction, background, foreground: test scores of the pruned networks; 0 is the dense one.
@@ -35,6 +37,7 @@ class Scores:
     pool: pd.DataFrame
     is_htl: np.ndarray
     drop: np.ndarray
+    undefined: np.ndarray
     networks: Mapping[str, tuple[Sequence[int], np.ndarray]]
     pruned: pd.DataFrame
     test_subjects: Sequence[str]
@@ -73,9 +76,8 @@ def analyse(scores: Scores, options: Options) -> HtlAnalysis:
         the HTLs of several methods `methods` (figure 7); on the phantom `planted` and `subgroups`.
     """
     own = {name: one for name, one in scores.networks.items() if not name.startswith(BY_METHOD)}
-    undefined = np.isnan(scores.drop)
     tables = {
-        "mined": htl_groups.mined(scores.is_htl, undefined, scores.seeds),
+        "mined": htl_groups.mined(scores.is_htl, scores.undefined, scores.seeds),
         "networks": htl.comparison(_means(scores.networks)),
         "paired": _paired(own, HTL, scores, options),
         "ablation": htl.ablation(_compared(scores.pruned, options)),
@@ -165,7 +167,7 @@ def _demographics(scores: Scores, options: Options) -> dict[str, pd.DataFrame]:
 def _warnings(scores: Scores, tables: Mapping[str, pd.DataFrame]) -> list[str]:
     said = []
     n = len(scores.pool)
-    undefined = np.isnan(scores.drop).any(axis=0).sum()
+    undefined = scores.undefined.any(axis=0).sum()
     if undefined:
         said.append(
             f"{undefined:,} of {n:,} images have no foreground IoU to lose in at least one seed, since the dense"

@@ -121,8 +121,7 @@ def groups(table: pd.DataFrame) -> Figure:
         percent_axis(left.xaxis)
         right.hlines(at, rows["drop_low"], rows["drop_high"], color=INK, linewidth=1.1)
         right.plot(rows["mean_drop"], at, "o", color=INK, markersize=5)
-        right.set_xlabel("mean drop of an image")
-        percent_axis(right.xaxis)
+        right.set_xlabel("mean drop in IoU")
         for axes in (left, right):
             axes.grid(visible=False, axis="y")
             axes.set_xlim(left=0 if axes is left else None)

@@ -28,8 +28,8 @@ TITLES = {
     "ablation": ("Ways of pruning (table 3)", "Test images, mean over seeds with sample SD; drop: dense minus pruned."),
     "methods": ("Fine-tuning on the HTLs of other ways of pruning, minus none (figure 7)", "As in the table above."),
     "mined": ("HTLs by seed", "undefined: images without a relative drop; jaccard: with the HTLs of the other seeds."),
-    "groups": ("Sex and age (figure 6)", "HTLs pool the seeds; excess: htl_share minus share; intervals are 95%, over "
-               "patients; unknown stands as a group of its own."),
+    "groups": ("Sex and age (figure 6)", "HTLs pool the seeds; excess: htl_share minus share; drops: IoU of the dense "
+               "minus that of the pruned network; intervals are 95%, over patients; unknown stands as a group."),
     "group_tests": ("Sex and age: tests", "Known groups alone. HTL share: chi-square with a permutation P; mean drop: "
                     "Kruskal-Wallis."),
     "planted": ("HTLs and the images that were drawn hard", "Against as many images chosen at random."),

@@ -290,5 +290,5 @@ def _groups(findings: HtlFindings, variable: str) -> str:
 def _group(row: Any) -> str:
     return (
         f"{row.group} {percent(row.share)} of images, {percent(row.htl_share)} of HTLs, mean drop "
-        f"{percent(row.mean_drop)} ({percent(row.drop_low)} to {percent(row.drop_high)})"
+        f"{number(row.mean_drop)} ({number(row.drop_low)} to {number(row.drop_high)})"
     )

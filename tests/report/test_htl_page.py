@@ -49,7 +49,7 @@ def scores(seeds=(10, 20, 30), better: float = 0.05, planted: bool = True, odd: 
     )  # fmt: skip
     if planted:
         pool = pool.assign(hard=hard, subgroup=np.where(hard, "small", "common"))
-    drop = (iou[:, 0, :, 1] - iou[:, 3, :, 1]) / iou[:, 0, :, 1]
+    drop = iou[:, 0, :, 1] - iou[:, 3, :, 1]
     base = rng.random((1, n_test, 4)) * 0.2 + 0.5
     gains = {"plain": 0, "focal": 0, "htl": better, "random": 0, "class": 0, "sex": 0, "htl:random": better / 2}
     networks = {name: (seeds, base + gain + 0.01 * rng.random((len(seeds), n_test, 4))) for name, gain in gains.items()}
@@ -60,7 +60,8 @@ def scores(seeds=(10, 20, 30), better: float = 0.05, planted: bool = True, odd: 
         for share in (0.0, 0.2, 0.7)
     ]
     return Scores(
-        seeds=tuple(seeds), pool=pool, is_htl=drop > 0.4, drop=drop, networks=networks, pruned=pd.DataFrame(pruned),
+        seeds=tuple(seeds), pool=pool, is_htl=drop > 0.4 * iou[:, 0, :, 1], drop=drop,
+        undefined=np.zeros(drop.shape, bool), networks=networks, pruned=pd.DataFrame(pruned),
         test_subjects=[f"t{i}" for i in range(n_test)], train_subjects=pool["subject"].tolist(),
         train_iou=xr.DataArray(
             iou, dims=("seed", "fraction", "image", "region"),
@@ -181,7 +182,7 @@ def test_few_seeds_and_no_htls_give_a_page(setting, seeds):
     given = scores(seeds)
     empty = Scores(
         **{
-            **vars(given), "is_htl": np.zeros_like(given.is_htl), "drop": np.full_like(given.drop, np.nan),
+            **vars(given), "is_htl": np.zeros_like(given.is_htl), "undefined": np.ones(given.drop.shape, bool),
             "networks": {"plain": given.networks["plain"]},
         }
     )  # fmt: skip
