@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Sequence
 from html import escape
-from itertools import groupby
 
 import numpy as np
 from PIL import Image
 
-from prunecxr.report import sentences
+from prunecxr.report import parts, sentences
 from prunecxr.report.findings import Findings, GalleryItem
 from prunecxr.report.illustrations import READERS, Illustration, illustrate
-from prunecxr.report.page_style import STYLE
 from prunecxr.report.tables import html_tables
 from prunecxr.report.wording import number, sparsity
 
@@ -27,6 +24,7 @@ DEFINITIONS = {
     "co-occurrences over the sum of the two row sums less co-occurrences",
 }
 
+NO_WARNINGS = "None: nothing is missing and nothing undefined."
 NO_READERS = (
     "Figure 6 shows what readers say of PIEs and other images; there are no answers yet. reader_export writes forms "
     "for them, reader_import takes their answers, and the next analysis shows them here."
@@ -44,70 +42,33 @@ def render(findings: Findings, illustrations: Sequence[Illustration] | None = No
         A complete document with inline styles and figures, without scripts and without links to anywhere else.
     """
     drawn = illustrate(findings) if illustrations is None else illustrations
-    parts = [
-        _warnings(findings.warnings),
-        _answers(findings),
+    body = [
+        parts.warnings(findings.warnings, NO_WARNINGS),
+        parts.answers((one.question, one.verdict, one.evidence) for one in sentences.answers(findings)),
         _figures(drawn, findings.readers is not None),
         _gallery(findings),
-        _tables(findings),
-        _methods(findings),
-        _provenance(findings),
+        parts.section("tables", "Tables", html_tables(findings)),
+        parts.paragraphs("methods", "Methods", _methods(findings)),
+        parts.provenance(findings.provenance),
     ]
-    title = f"What pruning forgets: {findings.study}"
-    return (
-        "<!DOCTYPE html>\n"
-        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<style>{STYLE}</style></head>\n"
-        f'<body><header><p class="kind">What pruning forgets</p><h1>{escape(findings.study)}</h1>'
-        f"{_navigation(findings)}</header>\n<main>{''.join(parts)}</main></body></html>\n"
-    )
+    kind = "What pruning forgets"
+    return parts.document(f"{kind}: {findings.study}", kind, findings.study, "".join(body), _navigation(findings))
 
 
-def _navigation(findings: Findings) -> str:
+def _navigation(findings: Findings) -> list[tuple[str, str]]:
     warned = f"Warnings ({len(findings.warnings)})"
-    targets = [("warnings", warned), ("figures", "Figures"), ("gallery", "Gallery"), ("tables", "Tables"),
-               ("methods", "Methods"), ("provenance", "Provenance")]  # fmt: skip
-    links = (f'<a href="#{target}">{text}</a>' for target, text in targets)
-    return f"<nav>{' '.join(links)}</nav>"
-
-
-def _answers(findings: Findings) -> str:
-    blocks = (
-        f"<div><h2>{escape(one.question)}</h2><p><strong>{escape(one.verdict)}</strong></p>"
-        f'<p class="quiet">{escape(one.evidence)}</p></div>'
-        for one in sentences.answers(findings)
-    )
-    return f'<section class="answers">{"".join(blocks)}</section>'
-
-
-def _warnings(warnings: Sequence[str]) -> str:
-    if not warnings:
-        return _section("warnings", "Warnings", '<p class="quiet">None: nothing is missing and nothing undefined.</p>')
-    items = "".join(f"<li>{escape(text)}</li>" for text in warnings)
-    return _section("warnings", "Warnings", f'<ul class="warnings">{items}</ul>')
+    return [("warnings", warned), ("figures", "Figures"), ("gallery", "Gallery"), ("tables", "Tables"),
+            ("methods", "Methods"), ("provenance", "Provenance")]  # fmt: skip
 
 
 def _figures(drawn: Sequence[Illustration], read: bool) -> str:
     """The figures by part of the report, and what is said of a reader study that there was not."""
-    shown = [one for one in drawn if one.on_page]
-    parts = "".join(
-        f'<h3>{escape(part)}</h3><div class="figures">{"".join(_figure(one) for one in group)}</div>'
-        for part, group in groupby(shown, key=lambda one: one.part)
-    )
     absent = "" if read else f'<h3>{READERS}</h3><p class="quiet">{escape(NO_READERS)}</p>'
     intro = (
         "<p class='quiet'>Numbers in brackets are those of the figures in the paper. Whatever is measured on AP stands "
         "beside its chance-corrected counterpart.</p>"
     )
-    return _section("figures", "Figures", f"{intro}{parts}{absent}")
-
-
-def _figure(one: Illustration) -> str:
-    return (
-        f'<figure><img alt="{escape(one.alt)}" src="data:image/svg+xml;base64,{_base64(one.svg)}">'
-        f"<figcaption><strong>{escape(one.title)}.</strong> {escape(one.caption)}</figcaption></figure>"
-    )
+    return parts.figures(drawn, intro, absent)
 
 
 def _gallery(findings: Findings) -> str:
@@ -121,7 +82,7 @@ def _gallery(findings: Findings) -> str:
             "either puts first.</p>"
         )
     cards = "".join(_card(item) for item in findings.gallery)
-    return _section("gallery", heading, f'{note}<div class="gallery">{cards}</div>')
+    return parts.section("gallery", heading, f'{note}<div class="gallery">{cards}</div>')
 
 
 def _card(item: GalleryItem) -> str:
@@ -130,7 +91,7 @@ def _card(item: GalleryItem) -> str:
         picture = f'<div class="missing">{escape(item.note)}</div>'
     else:
         alt = escape(f"Radiograph {item.id}, labelled {labels}")
-        picture = f'<img alt="{alt}" src="data:image/png;base64,{_base64(_thumbnail(item.image))}">'
+        picture = f'<img alt="{alt}" src="data:image/png;base64,{parts.encoded(_thumbnail(item.image))}">'
     rows = "".join(
         f"<tr{' class=labelled' if one.labelled else ''}><td>{escape(one.name)}</td>"
         f"<td>{number(one.dense)}</td><td>{number(one.pruned)}</td></tr>"
@@ -152,12 +113,8 @@ def _thumbnail(pixels: np.ndarray, side: int = 256) -> bytes:
     return buffer.getvalue()
 
 
-def _tables(findings: Findings) -> str:
-    return _section("tables", "Tables", html_tables(findings))
-
-
-def _methods(findings: Findings) -> str:
-    texts = [
+def _methods(findings: Findings) -> list[str]:
+    return [
         "Sparsity is the share of prunable weights (of convolutions and linear layers) set to zero. AP is average "
         "precision on the test split; mean AP its unweighted mean over the classes where it is defined.",
         "A forgettability curve is the median over seeds of (AP at sparsity k − AP of the dense model of the same "
@@ -182,19 +139,3 @@ def _methods(findings: Findings) -> str:
         "mean_absolute (mean absolute difference in probability), kl (mean Kullback-Leibler divergence of a class).",
         "After Holste et al., How Does Pruning Impact Long-Tailed Multi-Label Medical Image Classifiers?, MICCAI 2023.",
     ]
-    return _section("methods", "Methods", "".join(f"<p>{escape(text)}</p>" for text in texts))
-
-
-def _provenance(findings: Findings) -> str:
-    rows = "".join(
-        f"<dt>{escape(str(name))}</dt><dd>{escape(str(value))}</dd>" for name, value in findings.provenance.items()
-    )
-    return _section("provenance", "Provenance", f'<dl class="provenance">{rows}</dl>')
-
-
-def _section(target: str, heading: str, content: str) -> str:
-    return f'<section id="{target}"><h2>{escape(heading)}</h2>{content}</section>\n'
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")

@@ -5,27 +5,32 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from itertools import groupby
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from prunecxr.report.illustrations import Illustration
 from prunecxr.report.page_style import STYLE
 from prunecxr.report.tables import html_table
+
+if TYPE_CHECKING:
+    from prunecxr.report.illustrations import Illustration
 
 
 def document(title: str, kind: str, heading: str, body: str, navigation: Iterable[tuple[str, str]] = ()) -> str:
     """A complete page with inline styles, without scripts and without links to anywhere else.
 
     Args:
-        navigation: id of a section -> text of the link to it.
+        navigation: id of a section, and the text of the link to it.
     """
     links = " ".join(f'<a href="#{target}">{escape(text)}</a>' for target, text in navigation)
+    to_sections = f"<nav>{links}</nav>" if links else ""
     return (
         "<!DOCTYPE html>\n"
         f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>{STYLE}</style></head>\n"
-        f'<body><header><p class="kind">{escape(kind)}</p><h1>{escape(heading)}</h1><nav>{links}</nav></header>\n'
+        f'<body><header><p class="kind">{escape(kind)}</p><h1>{escape(heading)}</h1>{to_sections}</header>\n'
         f"<main>{body}</main></body></html>\n"
     )
 
@@ -53,15 +58,24 @@ def warnings(texts: Sequence[str], none: str) -> str:
     return section("warnings", "Warnings", f'<ul class="warnings">{items}</ul>')
 
 
-def figures(drawn: Iterable[Illustration]) -> str:
-    """The figures, each with its title and caption."""
-    cards = (
+def figures(drawn: Iterable[Illustration], before: str = "", after: str = "") -> str:
+    """The figures by part of the report.
+
+    Args:
+        before, after: HTML that stands around them.
+    """
+    groups = groupby((one for one in drawn if one.on_page), key=lambda one: one.part)
+    found = "".join(
+        f'<h3>{escape(part)}</h3><div class="figures">{"".join(map(_figure, group))}</div>' for part, group in groups
+    )
+    return section("figures", "Figures", f"{before}{found}{after}")
+
+
+def _figure(one: Illustration) -> str:
+    return (
         f'<figure><img alt="{escape(one.alt)}" src="data:image/svg+xml;base64,{encoded(one.svg)}">'
         f"<figcaption><strong>{escape(one.title)}.</strong> {escape(one.caption)}</figcaption></figure>"
-        for one in drawn
-        if one.on_page
     )
-    return section("figures", "Figures", f'<div class="figures">{"".join(cards)}</div>')
 
 
 def tables(shown: Mapping[str, tuple[str, pd.DataFrame]]) -> str:

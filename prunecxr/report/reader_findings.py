@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from prunecxr.report.page_style import STYLE
+from prunecxr.report import parts
 from prunecxr.report.reader_form import ASKED
 from prunecxr.report.style import BLUE, INK, PALE, WIDTH, as_svg, styled
 from prunecxr.report.tables import html_table
@@ -94,19 +92,18 @@ def page(findings: ReaderFindings, drawn: Figure) -> str:
     Args:
         drawn: from :func:`figure`.
     """
-    title = f"What readers say: {findings.study}"
-    parts = [_answers(findings), _warnings(findings.warnings), _figure(drawn), _table(findings.summary)]
-    parts += [_section("Methods", "".join(f"<p>{escape(text)}</p>" for text in _methods(findings.alpha)))]
-    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in findings.provenance.items())
-    parts += [_section("Provenance", f'<dl class="provenance">{rows}</dl>')]
-    return (
-        "<!DOCTYPE html>\n"
-        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<style>{STYLE}</style></head>\n"
-        f'<body><header><p class="kind">What readers say of images that dense and pruned models disagree on</p>'
-        f"<h1>{escape(findings.study)}</h1></header>\n<main>{''.join(parts)}</main></body></html>\n"
-    )
+    rows = findings.summary.itertuples(index=False)
+    said = ((ASKED[row.question][0], verdict(row, findings.alpha), evidence(row)) for row in rows)
+    body = [
+        parts.answers(said),
+        parts.warnings(findings.warnings, "None: every image was answered in full."),
+        _figure(drawn),
+        _table(findings.summary),
+        parts.paragraphs("methods", "Methods", _methods(findings.alpha)),
+        parts.provenance(findings.provenance),
+    ]
+    kind = "What readers say of images that dense and pruned models disagree on"
+    return parts.document(f"What readers say: {findings.study}", kind, findings.study, "".join(body))
 
 
 def caption(row: Any, alpha: float) -> str:
@@ -114,34 +111,19 @@ def caption(row: Any, alpha: float) -> str:
     return f"{TITLES[row.question]}: {verdict(row, alpha)} {evidence(row)}"
 
 
-def _answers(findings: ReaderFindings) -> str:
-    blocks = (
-        f"<div><h2>{escape(ASKED[row.question][0])}</h2><p><strong>{escape(verdict(row, findings.alpha))}</strong></p>"
-        f'<p class="quiet">{escape(evidence(row))}</p></div>'
-        for row in findings.summary.itertuples(index=False)
-    )
-    return f'<section class="answers">{"".join(blocks)}</section>'
-
-
-def _warnings(warnings: Sequence[str]) -> str:
-    if not warnings:
-        return _section("Warnings", '<p class="quiet">None: every image was answered in full.</p>')
-    return _section("Warnings", f'<ul class="warnings">{"".join(f"<li>{escape(text)}</li>" for text in warnings)}</ul>')
-
-
 def _figure(drawn: Figure) -> str:
-    source = base64.b64encode(as_svg(drawn)).decode("ascii")
     text = "<strong>Readers' answers.</strong> Bars: means; lines: ± one standard deviation of the answers."
+    source = parts.encoded(as_svg(drawn))
     card = (
         f'<figure style="max-width: 640px"><img alt="{ALT}" src="data:image/svg+xml;base64,{source}">'
         f"<figcaption>{text}</figcaption></figure>"
     )
-    return _section("Figure", card)
+    return parts.section("figure", "Figure", card)
 
 
 def _table(summary: pd.DataFrame) -> str:
     box = '<div class="table" tabindex="0" role="region" aria-label="Answers by question">'
-    return _section("Table", f'<div class="tables">{box}{html_table(summary)}</div></div>')
+    return parts.section("table", "Table", f'<div class="tables">{box}{html_table(summary)}</div></div>')
 
 
 def _methods(alpha: float) -> list[str]:
@@ -156,10 +138,6 @@ def _methods(alpha: float) -> list[str]:
         "After Holste et al., How Does Pruning Impact Long-Tailed Multi-Label Medical Image Classifiers?, MICCAI 2023, "
         "figure 6.",
     ]
-
-
-def _section(heading: str, content: str) -> str:
-    return f"<section><h2>{escape(heading)}</h2>{content}</section>\n"
 
 
 def _mean(question: str, mean: float, sd: float) -> str:
