@@ -112,7 +112,7 @@ def _check_same_function(module: nn.Module, network: nn.Module, source: str, con
             ) from None
     close = [torch.is_tensor(given) and given.shape == expected.shape]
     if all(close):  # a head that ends in a sigmoid gives what is evaluated in any case
-        close = [torch.allclose(given.float(), one, rtol=1e-3, atol=1e-3) for one in (expected, expected.sigmoid())]
+        close = [torch.allclose(given.float(), one, rtol=1e-4, atol=1e-5) for one in (expected, expected.sigmoid())]
     if not any(close):
         raise UserError(
             f"option model: {source} computes something else than a {config.training.architecture} of torchvision with "

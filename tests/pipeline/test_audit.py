@@ -212,7 +212,7 @@ def test_a_module_that_another_program_logged(store, folder, capsys):
     audit(store, folder, "0.pt")  # it is this one
     assert "0 variant(s) evaluated, 3 found" in capsys.readouterr().out
     assert auditing.own_seed_run(store, "models:/theirs/1") is None
-    network.maxpool = nn.AvgPool2d(3, 2, 1)
+    network.fc[2] = nn.Softmax(dim=1)
     with mlflow.start_run(experiment_id=store.experiment_id):
         info = mlflow.pytorch.log_model(network, name="net", serialization_format="pickle", pip_requirements=["torch"])
     with pytest.raises(UserError, match="computes something else than a shufflenet_v2_x0_5 of torchvision"):
