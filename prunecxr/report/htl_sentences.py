@@ -20,6 +20,7 @@ NAMES = {
     "htl": "HTLs",
 }
 BOXES = {"semi": "pseudo-label's box", "weak": "Grad-CAM++ box"}
+TESTED = {"htl share": "frequency among HTLs", "mean drop": "mean drop"}
 METHODS = {
     "magnitude": "unstructured magnitude",
     "magnitude@channel": "structured magnitude",
@@ -122,7 +123,9 @@ def people(findings: HtlFindings) -> Answer:
     """Sex and age of the patients of HTLs (figure 6)."""
     tests = findings.tables["group_tests"].set_index(["variable", "what"])
     clear = [
-        f"{variable} ({what} {p_value(row.p)})" for (variable, what), row in tests.iterrows() if row.p < findings.alpha
+        f"{variable} ({TESTED[what]}, {p_value(row.p)})"
+        for (variable, what), row in tests.iterrows()
+        if row.p < findings.alpha
     ]
     verdict = f"They differ by {listing(clear)}." if clear else "No difference by sex or age is shown."
     if tests["p"].isna().all():
@@ -207,11 +210,13 @@ def _effect(row: Any) -> str:
 
 
 def _lost(value: float) -> str:
-    return percent(-value) if value >= 0 else f"+{percent(-value)}"
+    """A loss as a change: 0.12 -> '−12%', -0.03 -> '+3%'."""
+    change = round(-value, 2) + 0.0  # no sign before a zero
+    return f"+{percent(change)}" if change > 0 else percent(change)
 
 
 def _points(value: float) -> str:
-    return number(100 * value, 1)
+    return number(round(100 * value, 1) + 0.0, 1)
 
 
 def _against(row: Any, name: str, alpha: float) -> tuple[str, str]:
