@@ -69,8 +69,12 @@ def sweep(work: Work, seed_run: TrackedRun, dense: nn.Module) -> dict[Variant, T
 
 
 def variant_key(work: Work, seed_run: TrackedRun, method: str, fraction: float) -> str:
-    evaluated = work.evaluated(test_alone=not _looked_into(work, method, fraction))
-    return keys.pruned_key(seed_run.tags[names.KEY], evaluated, work.config.mining.setting, method, fraction)
+    """Key of a variant: of one that is evaluated on the test images alone, unless there is one that knows more."""
+    seed, setting = seed_run.tags[names.KEY], work.config.mining.setting
+    whole = keys.pruned_key(seed, work.evaluated(), setting, method, fraction)
+    if _looked_into(work, method, fraction) or work.has("htl_pruned", whole, seed_run):
+        return whole
+    return keys.pruned_key(seed, work.evaluated(test_alone=True), setting, method, fraction)
 
 
 def _looked_into(work: Work, method: str, fraction: float) -> bool:

@@ -85,6 +85,10 @@ class Work:
         self.made += 1
         return run
 
+    def has(self, kind: str, key: str, parent: TrackedRun) -> bool:
+        """Whether there is a finished child run of that key."""
+        return key in self._finished(kind, parent)
+
     def tags(self) -> dict[str, str]:
         """Tags of every run of the seed."""
         return {
