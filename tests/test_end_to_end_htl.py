@@ -53,7 +53,10 @@ def test_a_study_killed_in_its_training_continues_to_the_same_scores(environment
         process.wait()
     assert runs_of(killed, KIND="htl_seed")[0].info.status == "RUNNING"
 
-    answer = mlflow_run({**killed, "MLFLOW_EXPERIMENT_NAME": ""}, tmp_path, "htl", **chosen)
+    named = {
+        name: value for name, value in killed.items() if name != "MLFLOW_EXPERIMENT_NAME"
+    }  # mlflow run has its own
+    answer = mlflow_run(named, tmp_path, "htl", **chosen)
     assert answer.returncode == 0, answer.stderr
     other = entry_point(whole, "htl", **{**chosen, "workdir": str(tmp_path / "other")})
     assert other.returncode == 0, other.stderr
