@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+# pytest's workers share the cores, and so do the commands that they start: two processes of several threads each would
+# slow each other down. torch reads this when it is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+
 from tests import synthetic_study
 
 TEST_DATA = Path(os.environ.get("PRUNECXR_TEST_DATA", Path(__file__).parents[1] / "../shared/data")).resolve()
