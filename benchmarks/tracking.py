@@ -142,6 +142,7 @@ def main() -> None:
     labels = draw_labels(given.images)
     for name in [name for name in os.environ if name.startswith("MLFLOW")]:
         del os.environ[name]
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # the page gets what is printed
     with tempfile.TemporaryDirectory(prefix="prunecxr-benchmark-") as name:
         folder = Path(name)
         os.chdir(folder)

@@ -280,7 +280,9 @@ def test_random_pruning_stands_beside_magnitude(own):
     assert len(analyses) == 2
     (newest,) = (run for run in analyses if run.data.tags[names.METHOD] == "random")
     table = pd.read_csv(fetch(store, newest.info.run_id, "tables/methods.csv", Path()))
-    assert table.columns.tolist() == ["method", "sparsity", "median_mean_ap", "q25", "q75", "n"]
+    raw = ["median_mean_ap", "q25", "q75"]
+    corrected = [f"chance_corrected_{name}" for name in raw]
+    assert table.columns.tolist() == ["method", "sparsity", *raw, "n", *corrected]
     assert table.groupby("method", sort=False)["n"].sum().to_dict() == {"random": 3, "magnitude": 6}
     study.run_study(store, small())  # magnitude again: now beside random
     assert len(of_kind(store, "analysis")) == 3

@@ -100,7 +100,7 @@ def test_scores_labels_and_gaps_come_back(study):
     assert population.missing == ((3, 0.95), (7, 0.5), (7, 0.95))
     assert population.labels["id"].tolist() == IDS.tolist()
     assert scores["train_count"].to_numpy().tolist() == [50, 5, 100]
-    assert scores.attrs == {"n_train": 200, "n_test": 9}
+    assert scores.attrs == {"n_train": 200, "n_val": 20, "n_test": 9}
     assert population.warnings == ("noticed",)
 
 
