@@ -118,6 +118,7 @@ def page(size: Size, ours: dict[int, dict[str, Cost]], plain: dict[str, float], 
     ]
     lines += [
         "",
+        "Targets for 600 variants: import at most 100 s; analysis at most 18 s and 1,500 MB. "
         "Wall time counts the start of Python and its imports. "
         f"'plain' scores {PLAIN_VARIANTS} variants with scikit-learn, a class at a time, and compares "
         f"{min(PLAIN_IMAGES, size.images):,} images with scipy, one at a time; both are extrapolated linearly. It does "
