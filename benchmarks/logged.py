@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -82,9 +81,5 @@ def _log(
         names.METHOD: "magnitude",
         names.SPARSITY: names.sparsity_text(sparsity),
     }
-    with TemporaryDirectory(prefix="prunecxr-") as name:
-        folder = Path(name)
-        runs.write_predictions(folder / names.PREDICTIONS, ids, classes, probabilities)
-        scores.to_csv(folder / names.SCORES)
-        (folder / names.VARIANT_RECIPE).write_text("{}", encoding="utf-8")
-        variants.log_variant(seed_run, None, tags, metrics, folder)
+    files = {"ids": ids, "classes": classes, "predicted": probabilities, "scores": scores, "recipe": {}}
+    variants.log_variant(seed_run, None, tags, metrics, partial(variants.write_variant, **files))

@@ -19,19 +19,23 @@ from torch.nn.utils import prune
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from prunecxr.data.phantom import PhantomImages, phantom_tables
+from prunecxr.data.phantom import MAX_SIZE, PhantomImages, phantom_tables
 
 NORMALIZE = transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def write_images(folder: Path, count: int, side: int) -> np.ndarray:
-    """Draw phantoms into PNG files of side x side pixels, and test.csv beside the folder; their labels."""
+    """Draw phantoms into PNG files of side x side pixels, and test.csv beside the folder; their labels.
+
+    Files of a size that phantoms are not drawn at are enlarged from the largest one.
+    """
     table = phantom_tables(max(count, 50), 50, 50)["train"]
-    images = PhantomImages(table, side)
+    images = PhantomImages(table, min(side, MAX_SIZE))
     folder.mkdir(parents=True)
     lines = []
     for index in range(count):
-        Image.fromarray(images.read(index)).save(folder / table.ids[index])
+        drawn = Image.fromarray(images.read(index))
+        drawn.resize((side, side), Image.Resampling.BILINEAR).save(folder / table.ids[index])
         lines.append(f"{table.ids[index]},{table.subjects[index]}," + ",".join(map(str, table.labels[index])))
     head = "id,subj_id," + ",".join(table.classes)
     (folder.parent / "test.csv").write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")

@@ -27,12 +27,13 @@ def magnitude_histogram(weights: Mapping[str, torch.Tensor]) -> pd.DataFrame:
     """
     edges = np.array(EDGES).astype(np.float32)
     edges = np.where(edges < EDGES, np.nextafter(edges, np.float32(np.inf)), edges)  # no float32 lies between the two
-    counts = np.zeros(len(EDGES) - 1, dtype=np.int64)
+    counts = torch.zeros(len(EDGES) + 1, dtype=torch.int64)
     for weight in weights.values():
-        # Sorted by vector instructions, the edges are looked up in the weights: 10 times faster than the reverse.
-        magnitudes = np.sort(weight.detach().reshape(-1).abs().cpu().float().numpy())
-        counts += np.diff(np.searchsorted(magnitudes, edges))  # infinite ones and NaN lie behind the last edge
-    return pd.DataFrame({"low": EDGES[:-1], "high": EDGES[1:], "count": counts})
+        magnitudes = weight.detach().reshape(-1).abs().float()
+        above = torch.bucketize(magnitudes, torch.from_numpy(edges).to(weight.device), out_int32=True, right=True)
+        counts += torch.bincount(above, minlength=len(counts)).cpu()
+    inside = counts[1:-1].numpy()  # infinite magnitudes and NaN lie behind the last edge
+    return pd.DataFrame({"low": EDGES[:-1], "high": EDGES[1:], "count": inside})
 
 
 def share_below(histogram: pd.DataFrame, magnitude: float = SMALL) -> float:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -62,10 +61,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Variant:
-    """What one file came to: the metrics of its variant, and the folder with its artifacts."""
+    """What one file came to: the metrics of its variant, and what writes its artifacts into a folder."""
 
     metrics: dict[str, float]
-    folder: Path
+    write: Callable[[Path], object]
 
 
 def configure_import(given: dict[str, str]) -> Config:
@@ -166,20 +165,18 @@ def _import_all(study: TrackedRun, config: Config, source: Source) -> int:
     files = source.files.files
     there = variants.find_variants(study.store, config.study)
     with TemporaryDirectory(prefix="prunecxr-") as folder:
-        split, scratch = Path(folder) / "split", Path(folder) / "variants"
-        _write_test_split(split, source)
-        seed_runs = {seed: _seed_run(study, config, source, seed, split) for seed in source.files.seeds}
-        tags = {file.path: _variant_tags(config, source, file) for file in files}
-        known = {file.path: there.get((tags[file.path][names.KEY], seed_runs[file.seed].id)) for file in files}
-        todo = [file for file in files if not ((run := known[file.path]) and run.finished)]
-        with progress(len(files), "importing", "variant", len(files) - len(todo)) as bar:
-            for file, variant in _ahead(lambda file: _score(config, source, file, scratch), todo):
-                seed_run, metrics = seed_runs[file.seed], variant.metrics
-                variants.log_variant(seed_run, known[file.path], tags[file.path], metrics, variant.folder)
-                shutil.rmtree(variant.folder)
-                bar.update(1)
-        for seed_run in seed_runs.values():
-            variants.log_curves(seed_run, config.compression.method)
+        _write_test_split(Path(folder), source)
+        seed_runs = {seed: _seed_run(study, config, source, seed, Path(folder)) for seed in source.files.seeds}
+    tags = {file.path: _variant_tags(config, source, file) for file in files}
+    known = {file.path: there.get((tags[file.path][names.KEY], seed_runs[file.seed].id)) for file in files}
+    todo = [file for file in files if not ((run := known[file.path]) and run.finished)]
+    with progress(len(files), "importing", "variant", len(files) - len(todo)) as bar:
+        for file, variant in _ahead(lambda file: _score(config, source, file), todo):
+            metrics, unfinished = variant.metrics, known[file.path]
+            variants.log_variant(seed_runs[file.seed], unfinished, tags[file.path], metrics, variant.write)
+            bar.update(1)
+    for seed_run in seed_runs.values():
+        variants.log_curves(seed_run, config.compression.method)
     return len(todo)
 
 
@@ -240,7 +237,7 @@ def _variant_tags(config: Config, source: Source, file: PredictionFile) -> dict[
     }
 
 
-def _score(config: Config, source: Source, file: PredictionFile, scratch: Path) -> Variant:
+def _score(config: Config, source: Source, file: PredictionFile) -> Variant:
     """Score a file's numbers as they are; what is stored of them is float32, as for every variant."""
     values, table = source.reader.read(file.path), source.labels.test
     if content_digest(values) != source.digests[file.path]:
@@ -251,10 +248,6 @@ def _score(config: Config, source: Source, file: PredictionFile, scratch: Path) 
         for score in names.MEAN_METRICS
     }
     means = {names.MEAN_METRICS[score]: value for score, value in mean_scores(scores).items()}
-    folder = scratch / file.path.name
-    folder.mkdir(parents=True)
-    runs.write_predictions(folder / names.PREDICTIONS, table.ids, table.classes, values.astype(np.float32))
-    scores.to_csv(folder / names.SCORES)
     origin = {
         "imported": file.path.name,
         "content": source.digests[file.path],
@@ -263,7 +256,14 @@ def _score(config: Config, source: Source, file: PredictionFile, scratch: Path) 
         "sparsity": file.sparsity,
         "prunecxr": __version__,
     }
-    (folder / names.VARIANT_RECIPE).write_text(json.dumps(origin, indent=1), encoding="utf-8")
+    write = partial(
+        variants.write_variant,
+        ids=table.ids,
+        classes=table.classes,
+        predicted=values.astype(np.float32),
+        scores=scores,
+        recipe=origin,
+    )
     stated = {names.REALISED_SPARSITY: file.sparsity}
     everything = {name: value for values in metrics.values() for name, value in values.items()} | means | stated
-    return Variant(everything, folder)
+    return Variant(everything, write)

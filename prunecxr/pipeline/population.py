@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -310,13 +308,15 @@ def _log_variant(
     means = {names.MEAN_METRICS[score]: value for score, value in mean_scores(scores).items()}
     if sparsity == 0:
         registry.tag_version(seed_run, model_name_of(seed_run), {"mean_ap": f"{means['mean_ap']:.6f}"})
-    with TemporaryDirectory(prefix="prunecxr-") as name:
-        folder = Path(name)
-        runs.write_predictions(folder / names.PREDICTIONS, dataset.test.table.ids, classes, predicted)
-        scores.to_csv(folder / names.SCORES)
-        recipe = _variant_recipe(seed_run, seed, method, sparsity)
-        (folder / names.VARIANT_RECIPE).write_text(json.dumps(recipe, indent=1), encoding="utf-8")
-        return variants.log_variant(seed_run, unfinished, tags, {**metrics, **means, **sizes}, folder)
+    write = partial(
+        variants.write_variant,
+        ids=dataset.test.table.ids,
+        classes=classes,
+        predicted=predicted,
+        scores=scores,
+        recipe=_variant_recipe(seed_run, seed, method, sparsity),
+    )
+    return variants.log_variant(seed_run, unfinished, tags, {**metrics, **means, **sizes}, write)
 
 
 def _variant_recipe(seed_run: TrackedRun, seed: int, method: str, sparsity: float) -> dict[str, Any]:

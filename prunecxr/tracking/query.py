@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import xarray as xr
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from prunecxr.errors import EnvironmentFault, UserError
@@ -233,7 +234,9 @@ def fetch(store: Store, run_id: str, artifact: str, folder: Path) -> Path:
             return path
         raise EnvironmentFault(f"run {run_id}: its artifact {artifact} is not at {path}")
     try:
-        return Path(store.client.download_artifacts(run_id, artifact, str(folder)))
+        # MLflow's client would look the run up twice more, and its models.
+        repository = get_artifact_repository(uri, tracking_uri=store.uri)
+        return Path(repository.download_artifacts(artifact, str(folder)))
     except (MlflowException, OSError) as error:
         first = str(error).splitlines()[0]
         raise EnvironmentFault(f"run {run_id}: its artifact {artifact} cannot be read ({first})") from None

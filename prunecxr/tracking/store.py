@@ -92,6 +92,8 @@ def open_store(uri: str | None = None, experiment: str | None = None) -> Store:
         "alembic",
     ):
         logging.getLogger(logger).setLevel(logging.WARNING)
+    # Two lines a run that ends, of which a study has hundreds, each after two more calls of the server.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # MLflow's own 7 keep silent for minutes
     with store_faults(uri):
         if uri.startswith("sqlite:///"):

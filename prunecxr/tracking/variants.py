@@ -5,8 +5,14 @@ A study has hundreds of them: each is logged in as few calls of the store as it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.runs import TrackedRun
@@ -26,19 +32,41 @@ def find_variants(store: Store, study: str, seed_run: str | None = None) -> dict
     return {(run.tags[names.KEY], run.tags[names.PARENT]): run for run in tracked}
 
 
+def write_variant(
+    folder: Path,
+    ids: np.ndarray,
+    classes: tuple[str, ...],
+    predicted: np.ndarray,
+    scores: pd.DataFrame,
+    recipe: Mapping[str, Any],
+) -> None:
+    """The artifacts of a variant.
+
+    Args:
+        ids: of the test images, shape (n,).
+        predicted: their probabilities, shape (n, n_classes).
+        scores: a row a class.
+        recipe: what rebuilds its weights, or says where its predictions are from.
+    """
+    runs.write_predictions(folder / names.PREDICTIONS, ids, classes, predicted)
+    scores.to_csv(folder / names.SCORES)
+    (folder / names.VARIANT_RECIPE).write_text(json.dumps(dict(recipe), indent=1), encoding="utf-8")
+
+
 def log_variant(
     seed_run: TrackedRun,
     unfinished: TrackedRun | None,
     tags: Mapping[str, str],
     metrics: Mapping[str, float],
-    folder: Path,
+    write: Callable[[Path], object],
 ) -> TrackedRun:
     """Log a variant as a child of its seed run; it is finished once all of it is there.
 
     Args:
         unfinished: what a kill left of it, from `find_variants`; None: nothing.
         tags: with its key, seed, method and sparsity.
-        folder: holds its artifacts, and nothing else.
+        write: puts its artifacts into the folder that it is given. A thread of its own does that and logs them while
+            the store takes the metrics: compressing, copying and sending them leave the interpreter free.
     """
     seed, method, sparsity = int(tags[names.SEED]), tags[names.METHOD], float(tags[names.SPARSITY])
     run = unfinished or runs.create(
@@ -48,11 +76,18 @@ def log_variant(
         name=names.variant_run_name(seed, method, sparsity),
         parent=seed_run.id,
     )
-    run.log_files(folder)
     params = {"cfg/seed": str(seed), "cfg/method": method, "cfg/sparsity": f"{sparsity:g}"}
-    run.log(metrics=metrics, params=params)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        files = beside.submit(_log_written, run, write)
+        run.log(metrics=metrics, params=params)
+        files.result()
     run.finish()
     return run
+
+
+def _log_written(run: TrackedRun, write: Callable[[Path], object]) -> None:
+    with run.files() as folder:
+        write(folder)
 
 
 def log_curves(seed_run: TrackedRun, method: str) -> None:

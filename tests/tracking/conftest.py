@@ -36,8 +36,9 @@ def server_uri(tmp_path_factory) -> Iterator[str]:
         "--artifacts-destination",
         f"{folder}/artifacts",
     ]
+    quiet = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # seven processes that no test needs
     with (folder / "log.txt").open("w") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=quiet)
     try:
         for _ in range(300):
             time.sleep(0.2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from prunecxr.tracking import names, variants
@@ -23,14 +25,15 @@ def metrics_of(sparsity: float) -> dict[str, float]:
     return {"ap/Effusion": 0.9 - sparsity, "ap/Hernia": float("nan"), "mean_ap": 0.8 - sparsity, "f1/Effusion": 0.1}
 
 
-@pytest.fixture
-def log(tmp_path):
-    """Logs a variant with a file."""
-    folder = tmp_path / "files"
-    folder.mkdir()
+def write_recipe(folder: Path) -> None:
     (folder / "recipe.json").write_text("{}", encoding="utf-8")
+
+
+@pytest.fixture
+def log():
+    """Logs a variant with a file."""
     return lambda seed_run, sparsity, unfinished=None, method="magnitude": variants.log_variant(
-        seed_run, unfinished, tags_of(seed_run, sparsity, method), metrics_of(sparsity), folder
+        seed_run, unfinished, tags_of(seed_run, sparsity, method), metrics_of(sparsity), write_recipe
     )
 
 
