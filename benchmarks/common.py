@@ -157,7 +157,8 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     """A command line with the options that every benchmark has."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--note", default="", help="a sentence for the table, such as who shares the machine")
-    made.add_argument("--page", type=Path, help="markdown file whose section of this benchmark is rewritten")
+    where = "markdown file whose section of this benchmark is rewritten"
+    made.add_argument("--page", type=lambda text: Path(text).resolve(), help=where)
     return made
 
 

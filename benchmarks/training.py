@@ -90,7 +90,7 @@ def plainly(given: Namespace, size: int, device: torch.device, folder: Path) -> 
 
 def main() -> None:
     parse = parser(__doc__)
-    parse.add_argument("--images", type=int, default=256, help="training images")
+    parse.add_argument("--images", type=int, default=512, help="training images")
     parse.add_argument("--sizes", type=int, nargs="+", default=[64, 256], help="sides the network sees, pixels")
     parse.add_argument("--source", type=int, default=1024, help="side of the image files (NIH ChestX-ray14: 1024)")
     parse.add_argument("--batch", type=int, default=32)
@@ -100,15 +100,17 @@ def main() -> None:
     device = resolve_device("auto")
     compute = Compute(device, resolve_precision("auto", device), True, given.batch)
 
-    rows = []
+    rows, reachable = [], {}
     for size in given.sizes:
         with tempfile.TemporaryDirectory(prefix="prunecxr-benchmark-") as name, contextlib.chdir(name):
             ran = ours(given, size, compute, Path(name) / "cache")
             bound = bare(given, size, compute)
             plain = plainly(given, size, device, Path(name))
+        reachable[size] = bound / plain
         rows.append(
             [size, *(f"{rate:.1f}" for rate in (plain, ran, bound)), f"{ran / plain:.2f}", f"{ran / bound:.2f}"]
         )
+    bounds = ", ".join(f"at {size} pixels {times:.2f} times" for size, times in reachable.items())
     lines = [
         f"{given.architecture}, batches of {given.batch}, {compute.device.type}, {compute.precision}; the plain way "
         f"from PNG files of {given.source} pixels. " + circumstances(PACKAGES, given.note),
@@ -125,7 +127,8 @@ def main() -> None:
             rows,
         ),
         "",
-        f"Targets: at least {target()} times the plain way, at least 0.90 of the bare loop.",
+        f"Targets: at least {target()} times the plain way, at least 0.90 of the bare loop. No training of "
+        f"this network, precision and batch size is faster than the bare loop: {bounds} the plain way.",
     ]
     publish("training", "\n".join(lines), given.page)
 

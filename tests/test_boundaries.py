@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +12,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-def loaded_by(module: str) -> set[str]:
+@functools.cache
+def loaded_by(module: str) -> frozenset[str]:
     """Top-level packages, and parts of prunecxr, that importing a module brings along."""
     code = f"import sys, {module}; print(*sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     names = answer.stdout.split()
-    return {name.split(".")[0] for name in names} | {name for name in names if name.startswith("prunecxr.")}
+    return frozenset(name if name.startswith("prunecxr.") else name.split(".")[0] for name in names)
 
 
 NO_TORCH = [

@@ -13,6 +13,7 @@ from prunecxr.localization.config import FinetuningOptions, HtlTrainingOptions
 
 # Raised when the code starts to compute something else from the same options.
 VERSION = 1
+FINETUNING_VERSION = 2  # the same for fine-tuning alone; 2: classes are weighted alike for every approach
 CONSEQUENCES = {"focal_gamma"}  # of the training options: those that the plain network does not depend on
 
 
@@ -53,7 +54,8 @@ def mining_key(pruned: str, rule: str, tau: float) -> str:
 def network_key(mining: str, approach: str, options: FinetuningOptions) -> str:
     """One network that was fine-tuned on as many images as there are HTLs (or on these)."""
     chosen = options.model_dump(mode="json", exclude_defaults=True, exclude={"baselines"})
-    return digest({"mining": mining, "approach": approach, "finetuning": chosen})
+    parts = {"mining": mining, "approach": approach, "finetuning": chosen}
+    return digest({"version": FINETUNING_VERSION, **parts})
 
 
 def focal_key(seed: str, evaluated: Mapping[str, str], setting: str, gamma: float) -> str:

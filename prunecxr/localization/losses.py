@@ -30,18 +30,16 @@ def focal(gamma: float) -> Loss:
     return loss
 
 
-def balanced_weights(targets: np.ndarray, n_classes: int, index: np.ndarray | None = None) -> Tensor:
+def balanced_weights(targets: np.ndarray, n_classes: int) -> Tensor:
     """A weight for every class, so that each has the same weight in all: total / (n_classes * count), float32.
 
     Args:
         targets: masks (n, height, width) or classes (n,), whole numbers; read an image at a time.
-        index: the images that count; None: all.
     Returns:
         shape (n_classes,); 1 for a class that does not occur.
     """
-    rows = np.arange(len(targets)) if index is None else np.asarray(index)
     counts = np.zeros(n_classes, dtype=np.int64)
-    for row in rows:
-        counts += np.bincount(np.ravel(targets[row]), minlength=n_classes)
+    for target in targets:
+        counts += np.bincount(np.ravel(target), minlength=n_classes)
     weights = np.divide(counts.sum(), n_classes * counts, out=np.ones(n_classes), where=counts > 0)
     return torch.as_tensor(weights, dtype=torch.float32)

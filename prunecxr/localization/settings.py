@@ -70,11 +70,12 @@ class Localizer:
             val: images and targets to validate on.
             index: the images to train on; None: all.
             focal_loss: the loss of baseline 3 instead of cross-entropy.
-            class_weighted: weigh regions, or diagnoses, alike (equation 3).
+            class_weighted: weigh regions, or diagnoses, alike (equation 3), by how frequent they are among all
+                targets, whichever images are trained on: approaches that are compared differ in their images alone.
         """
         loss = focal(options.focal_gamma) if focal_loss else cross_entropy()
         if class_weighted:
-            loss = cross_entropy(balanced_weights(targets, self.n_outputs, index).to(compute.device))
+            loss = cross_entropy(balanced_weights(targets, self.n_outputs).to(compute.device))
         batches = LesionBatches(
             images,
             targets,

@@ -55,6 +55,38 @@ def test_the_weak_setting_learns_classes_and_localizes_by_boxes():
     assert np.array_equal(np.concatenate(list(how.masks(model, images, CPU))), fill_boxes(boxes, 32, 32))
 
 
+def first_logits(how, images) -> torch.Tensor:
+    """What the network of seed 1 says of a batch before it learns."""
+    inputs = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    return how.build(OPTIONS, 1).train()((inputs - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)).detach()
+
+
+def test_classes_weigh_the_same_whichever_images_are_chosen():
+    """Else approaches that are compared would differ in their loss, not in their images alone."""
+    images, masks, _ = bright_disks(8)
+    masks[:4] = 0
+    masks[:4, 0, 0] = 1  # lesions of a pixel: by themselves they would weigh far more
+    how, epochs = localizer("supervised", 0), []
+    options = OPTIONS.model_copy(update={"epochs": 1, "flip": False})
+    how.fit(
+        how.build(options, 1),
+        images,
+        masks,
+        (images, masks),
+        options,
+        CPU,
+        seed=1,
+        index=np.arange(4),
+        class_weighted=True,
+        on_epoch=epochs.append,
+    )
+    truth = torch.from_numpy(masks[:4]).long()
+    weights = torch.tensor([masks.size / (2 * (masks == region).sum()) for region in (0, 1)], dtype=torch.float32)
+    expected = torch.nn.functional.cross_entropy(first_logits(how, images[:4]), truth, weight=weights)
+    assert epochs[0].train_loss == pytest.approx(float(expected), rel=1e-3)
+
+
 def test_the_loss_is_the_one_asked_for():
     """One step on one batch: the epoch's loss is that of the untrained network under each loss."""
     images, masks, _ = bright_disks(8)
@@ -75,10 +107,7 @@ def test_the_loss_is_the_one_asked_for():
             **chosen,
         )
         losses[name] = epochs[0].train_loss
-    model = how.build(OPTIONS, 1).train()
-    inputs = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    logits = model((inputs - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)).detach()
+    logits = first_logits(how, images)
     share = torch.log_softmax(logits, dim=1).gather(1, torch.from_numpy(masks).long().unsqueeze(1)).squeeze(1)
     truth = torch.from_numpy(masks).bool()
     assert losses["plain"] == pytest.approx(float(-share.mean()), rel=1e-3)
