@@ -3,8 +3,8 @@
     python benchmarks/startup.py                             # under two minutes
     python benchmarks/startup.py --page docs/performance.md  # rewrites its section of the page, too
 
-A second seed is trained through `mlflow run` for one epoch on a handful of drawn images, which the first one cached:
-what its training loop did not take (it logs its own seconds) was start-up. The bounds are what MLflow takes to run a
+Seeds are trained through `mlflow run` for one epoch on a handful of drawn images, which a first one cached: what their
+training loop did not take (it logs its own seconds) was start-up. The bounds are what MLflow takes to run a
 project that does nothing, and what importing the libraries takes without any code of ours.
 """
 
@@ -29,19 +29,22 @@ def mlflow_run(project: Path, *arguments: str) -> list[str]:
     return python("-m", "mlflow", "run", str(project), "--env-manager", "local", *arguments)
 
 
-def train(folder: Path, options: dict[str, object]) -> tuple[Cost, float, Cost]:
-    """Train a second seed through `mlflow run`: its cost, the seconds inside its epochs, the cost of finding it."""
-    measured(entry_point("train", **options, seed=0), folder)  # draws and caches the images, makes the store's tables
-    given = [text for name, value in {**options, "seed": 1}.items() for text in ("-P", f"{name}={value}")]
-    command = mlflow_run(ROOT, "-e", "train", *given)
-    whole = measured(command, folder)
+def train(folder: Path, options: dict[str, object], seed: int) -> tuple[float, float]:
+    """Train a seed through `mlflow run`: seconds in all, and inside its epochs."""
+    whole = measured(train_command(options, seed), folder).seconds
     with sqlite3.connect(folder / "mlflow.db") as store:
         (epochs,) = store.execute(
             "select latest_metrics.value from latest_metrics join tags using (run_uuid) "
-            "where latest_metrics.key = 'train_seconds' and tags.key = 'prunecxr.seed' and tags.value = '1'"
+            "where latest_metrics.key = 'train_seconds' and tags.key = 'prunecxr.seed' and tags.value = ?",
+            (str(seed),),
         ).fetchone()
     store.close()
-    return whole, float(epochs), measured(command, folder)
+    return whole, float(epochs)
+
+
+def train_command(options: dict[str, object], seed: int) -> list[str]:
+    given = [text for name, value in {**options, "seed": seed}.items() for text in ("-P", f"{name}={value}")]
+    return mlflow_run(ROOT, "-e", "train", *given)
 
 
 def main() -> None:
@@ -68,8 +71,11 @@ def main() -> None:
         (folder / "empty" / "MLproject").write_text(EMPTY_PROJECT, encoding="utf-8")
         measured(mlflow_run(folder / "empty"), folder)  # makes the store's tables
         empty = fastest(mlflow_run(folder / "empty"), folder, given.repeats).seconds
-        whole, epochs, again = train(folder, options)
-    outside = whole.seconds - epochs
+        measured(entry_point("train", **options, seed=0), folder)  # draws and caches the images, makes the tables
+        seeds = range(1, given.repeats + 1)
+        whole, epochs = min((train(folder, options, seed) for seed in seeds), key=lambda one: one[0] - one[1])
+        again = fastest(train_command(options, 1), folder, given.repeats).seconds
+    outside = whole - epochs
     rows = [
         ["`import prunecxr`, s", f"{package:.3f}", f"{bare:.3f} (`python -c pass`)", "0.2"],
         ["`python -m entrypoints.main --help`, s", f"{shown:.2f}", f"{bare:.2f} (`python -c pass`)", "1"],
@@ -80,16 +86,16 @@ def main() -> None:
             f"{libraries:.1f})",
             "10",
         ],
-        ["the same command again: the seed is found, s", f"{again.seconds:.1f}", f"{empty + libraries:.1f}", ""],
+        ["the same command again: the seed is found, s", f"{again:.1f}", f"{empty + libraries:.1f}", ""],
     ]
     lines = [
         circumstances(PACKAGES, given.note),
         "",
         table(["what", "measured", "bound", "target, at most"], rows),
         "",
-        f"The seed's own loop took {epochs:.1f} of {whole.seconds:.1f} s ({given.architecture}, one epoch of "
+        f"The seed's own loop took {epochs:.1f} of {whole:.1f} s ({given.architecture}, one epoch of "
         f"{options['phantom_train']} images, cached before; the store's tables were there). Of each command "
-        f"{given.repeats} run(s), the fastest; the training once.",
+        f"{given.repeats} run(s), the fastest (of the training: {given.repeats} seeds).",
     ]
     publish("startup", "\n".join(lines), given.page)
 
