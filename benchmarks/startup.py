@@ -44,7 +44,7 @@ def train(folder: Path, options: dict[str, object], seed: int) -> tuple[float, f
 
 def train_command(options: dict[str, object], seed: int) -> list[str]:
     given = [text for name, value in {**options, "seed": seed}.items() for text in ("-P", f"{name}={value}")]
-    return mlflow_run(ROOT, "-e", "train", *given)
+    return mlflow_run(Path("project"), "-e", "train", *given)
 
 
 def main() -> None:
@@ -63,6 +63,9 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory(prefix="prunecxr-benchmark-") as name:
         folder = Path(name)
+        (folder / "project").mkdir()  # a place of its own, since runs leave their artifacts beside MLproject
+        for part in ("MLproject", "conda.yaml", "entrypoints", "recipes"):
+            (folder / "project" / part).symlink_to(ROOT / part)
         bare = fastest(python("-c", "pass"), folder, given.repeats).seconds
         package = fastest(python("-c", "import prunecxr"), folder, given.repeats).seconds
         shown = fastest([*entry_point("main"), "--help"], folder, given.repeats).seconds

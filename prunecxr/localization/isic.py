@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from prunecxr.data.images import FolderIndex
-from prunecxr.data.labels import count_is, plain, some, splits_named
+from prunecxr.data.labels import count_is, some, splits_named
+from prunecxr.data.tables import plain
 from prunecxr.errors import UserError
 from prunecxr.localization.files import SUFFIXES, LesionImages, LesionMasks
 from prunecxr.localization.lesions import SPLITS, LesionDataset, LesionOptions, LesionSplit

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from prunecxr.data.images import FolderIndex
-from prunecxr.data.labels import PATH_COLUMNS, SPLIT_WORDS, RawTable, check_filled, check_ids, leads_out, read_csv
+from prunecxr.data.labels import PATH_COLUMNS, SPLIT_WORDS, leads_out
+from prunecxr.data.tables import RawTable, check_filled, check_ids, read_csv
 from prunecxr.errors import UserError
 from prunecxr.localization.files import LesionImages, LesionMasks
 from prunecxr.localization.lesions import SPLITS, LesionDataset, LesionOptions, LesionSplit
