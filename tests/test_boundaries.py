@@ -23,9 +23,9 @@ def loaded_by(module: str) -> frozenset[str]:
 
 NO_TORCH = [
     "config", "identity", "data.tables", "data.labels", "data.datasets", "data.cache", "data.phantom",
-    "data.predictions", "data.imported", "evaluation.metrics", "localization.scores", "localization.mining", "localization.boxes",
-    "localization.listed", "localization.additions", "localization.pixels", "localization.phantom",
-    "localization.config", "localization.keys", "localization.gallery",
+    "data.predictions", "data.imported", "evaluation.metrics", "localization.scores", "localization.mining",
+    "localization.boxes", "localization.listed", "localization.additions", "localization.pixels",
+    "localization.phantom", "localization.config", "localization.keys", "localization.gallery",
 ]  # fmt: skip
 
 
