@@ -103,6 +103,7 @@ def run_epochs(
 
     Args:
         model: on `compute.device`.
+        optimizer: of the network's weights; it is of no use afterwards.
         schedule: advanced after each step.
         epochs: at most; training ends `patience` epochs after the best one.
         n_images: training images, for the progress bar.
@@ -154,7 +155,18 @@ def run_epochs(
                 on_epoch(record)
             bar.set_postfix_str(task.summary(record))
     model.load_state_dict(best)
+    _give_back(optimizer)
     return state.history
+
+
+def _give_back(optimizer: torch.optim.Optimizer) -> None:
+    """Let go of gradients, moments and weights: four times the network's memory.
+
+    Optimizer and schedule hold each other, so all of it would stay until the collector of garbage comes by.
+    """
+    optimizer.zero_grad(set_to_none=True)
+    optimizer.state.clear()
+    optimizer.param_groups.clear()
 
 
 def derive_seed(*parts: object) -> int:

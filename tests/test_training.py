@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 from dataclasses import replace
 from itertools import pairwise
 
@@ -169,3 +171,17 @@ def test_a_lone_last_image_joins_the_batch_before_it():
     )
     assert [len(inputs) for inputs, _ in batches.epoch(0)] == [16, 17]
     assert len(batches) == 2
+
+
+def test_a_training_leaves_nothing_for_the_garbage_collector():
+    """The next seed trains while what this one left would still lie in memory."""
+    gc.disable()
+    try:
+        model = tiny.network()
+        fit(model, TRAIN, VAL, replace_options(epochs=1), tiny.CPU, seed=0)
+        left = [weakref.ref(weight) for weight in model.parameters()]
+        assert all(weight.grad is None for weight in model.parameters())
+        del model
+        assert all(weight() is None for weight in left)
+    finally:
+        gc.enable()
