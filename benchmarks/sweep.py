@@ -5,8 +5,8 @@
     python benchmarks/sweep.py --page docs/performance.md
 
 The plain way (plain.py) runs for a variant or two. A bare forward pass is that of the same network, precision, memory
-layout and batch size on a batch that lies in memory. Ours is the sweep of a seed run as `-e prune` does it: masks,
-forward passes, scores, predictions and metrics into an SQLite store.
+layout and batch size on a batch that lies in memory, as torch runs it. Ours is the sweep of a seed run as `-e prune`
+does it: masks, forward passes, scores, predictions and metrics into an SQLite store.
 """
 
 from __future__ import annotations
@@ -18,16 +18,19 @@ import os
 import tempfile
 import time
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
 import torch
 from common import circumstances, parser, publish, table
 from plain import Files, evaluate_variant, write_images
+from torch import nn
 
 from prunecxr.config import build_config
 from prunecxr.data.held_out import open_held_out
 from prunecxr.data.phantom import phantom_tables
+from prunecxr.evaluation.engines import ENGINES, best_engine
 from prunecxr.hardware import Compute, autocast
 from prunecxr.models import build_model
 from prunecxr.pipeline import material, population
@@ -70,18 +73,44 @@ def ours(folder: Path, given: Namespace, sparsities: tuple[float, ...]) -> tuple
     return decoding, (time.perf_counter() - start) / sweep.added, population.compute_of(config)
 
 
-def bare(given: Namespace, classes: int, compute: Compute) -> float:
-    """Seconds of a forward pass over as many images as there are."""
+def resident(given: Namespace, classes: int, compute: Compute) -> tuple[nn.Module, torch.Tensor]:
+    """A network and a batch that lie where they are computed."""
     model = population.place(build_model(given.architecture, classes, "none", 0), compute).eval()
     batch = torch.randn(given.batch, 3, given.size, given.size).to(compute.device)
-    batch = batch.contiguous(memory_format=torch.channels_last)
-    passes = 2 * math.ceil(given.images / given.batch)
+    return model, batch.contiguous(memory_format=torch.channels_last)
+
+
+def seconds_of(forward: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor, n: int, compute: Compute) -> float:
+    """Seconds of a forward pass over n images, of at least two batches."""
+    passes = 2 * math.ceil(n / len(batch))
     with torch.inference_mode(), autocast(compute.device, compute.precision):
-        model(batch)
+        forward(batch)
         start = time.perf_counter()
         for _ in range(passes):
-            model(batch).cpu()
-    return (time.perf_counter() - start) / (passes * given.batch) * given.images
+            forward(batch).cpu()
+    return (time.perf_counter() - start) / (passes * len(batch)) * n
+
+
+def engine_rows(given: Namespace, classes: int, compute: Compute) -> list[list[str]]:
+    """What each engine that works here takes: to begin, for each further set of weights, and its images/s.
+
+    The engines take turns, and the fastest turn counts: machines are faster in one minute than in another.
+    """
+    model, batch = resident(given, classes, compute)
+    forwards: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"eager": model}
+    rows = {"eager": ["eager", "0", "0"]}
+    for name, engine in ENGINES.items():
+        try:
+            start = time.perf_counter()
+            prepare = engine(model, compute, batch)
+            prepare()
+            first = time.perf_counter() - start
+            forwards[name] = prepare()
+        except RuntimeError:  # it is for another device, or there is no compiler
+            continue
+        rows[name] = [name, f"{first:.2f}", f"{time.perf_counter() - start - first:.2f}"]
+    turns = [{name: seconds_of(forwards[name], batch, given.batch, compute) for name in rows} for _ in range(4)]
+    return [[*row, f"{given.batch / min(turn[name] for turn in turns):.1f}"] for name, row in rows.items()]
 
 
 def plainly(folder: Path, given: Namespace, files: Files, classes: tuple[str, ...], tried: tuple[float, ...]) -> float:
@@ -115,7 +144,9 @@ def main() -> None:
         labels = write_images(folder / "images", given.images, given.source)
         torch.save(build_model(given.architecture, len(classes), "none", 0).state_dict(), folder / "dense.pt")
         decoding, variant, compute = ours(folder, given, sparsities)
-        passes = bare(given, len(classes), compute)
+        model, batch = resident(given, len(classes), compute)
+        passes = seconds_of(model, batch, given.images, compute)
+        engines = engine_rows(given, len(classes), compute)
         tried = sparsities[1 : given.plain + 1]
         plain = plainly(folder, given, Files(folder / "images", labels, given.size), classes, tried)
 
@@ -136,6 +167,10 @@ def main() -> None:
         "",
         f"Targets: at least {target()} times the plain way, at most 1.15 times the bare passes. Of ours, "
         f"{spread:.2f} s a variant are the decoding of the images. The plain way evaluated {len(tried)} variant(s).",
+        "",
+        f"Engines on a batch that lies in memory; auto takes {best_engine(compute)} here:",
+        "",
+        table(["engine", "s to begin", "s a further set of weights", "images/s"], engines),
     ]
     publish("sweep", "\n".join(lines), given.page)
 

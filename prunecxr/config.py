@@ -221,8 +221,8 @@ class ExecutionOptions(Section):
 class SweepExecutionOptions(ExecutionOptions):
     """Where and in which precision things are computed."""
 
-    engine: Literal["auto", "eager", "compiled", "graph"] = Field(
-        "auto", description="how evaluation runs: eager, compiled (CPU), graph (CUDA); auto takes what pays"
+    engine: Literal["auto", "eager", "fused", "compiled", "graph"] = Field(
+        "auto", description="how evaluation runs: eager, fused or compiled (CPU), graph (CUDA); auto takes what pays"
     )
 
 

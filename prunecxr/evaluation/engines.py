@@ -1,12 +1,8 @@
-"""How the forward pass of an evaluation runs: as written, compiled for these very weights, or replayed as a CUDA graph.
-
-Which one is fastest depends on the hardware and on how much there is to do, so `auto` times the network first.
-"""
+"""How the forward pass of an evaluation runs: as written, fused, compiled for these weights, or as a CUDA graph."""
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,33 +12,61 @@ from torch import nn
 
 from prunecxr.data.batches import evaluation_batches
 from prunecxr.errors import EnvironmentFault
+from prunecxr.evaluation.fusion import fuse
 from prunecxr.evaluation.predict import predict_logits
 from prunecxr.hardware import Compute, autocast
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
-
-# Compiling a ResNet50 with its weights frozen in takes 7 to 35 s a set of weights, and saves a third or more of a bf16
-# pass as written: from here on it pays, whatever the machine.
-FREEZING_PAYS_FROM = 120.0  # seconds that a pass as written takes for all images
+Prepare = Callable[[], Forward]  # gives the forward pass for the weights that the network has now
 
 log = logging.getLogger(__name__)
 
 
-def frozen(model: nn.Module, compute: Compute, inputs: torch.Tensor) -> Forward:
-    """The network compiled with its present weights as constants: convolution, norm and activation become one step.
+def fused(model: nn.Module, compute: Compute, inputs: torch.Tensor) -> Prepare:
+    """The network on a CPU with norm, addition and activation computed in the convolution before them.
 
     Raises:
+        RuntimeError: torch cannot follow what the network does, or has no such operators here.
+    """
+    _check_device(compute, "cpu")
+    with torch.inference_mode(), autocast(compute.device, compute.precision):
+        network, steps = fuse(model, inputs, torch.bfloat16 if compute.precision == "bf16" else torch.float32)
+
+    def prepare() -> Forward:
+        with torch.inference_mode():
+            for step in steps:
+                step.take_weights()
+        return network
+
+    with torch.inference_mode(), autocast(compute.device, compute.precision):
+        prepare()(inputs[:1])  # what does not work here, shows here
+    return prepare
+
+
+def compiled(model: nn.Module, compute: Compute, inputs: torch.Tensor) -> Prepare:
+    """The network compiled anew for each set of weights, which become constants of the code.
+
+    Raises (when it prepares):
         RuntimeError: there is no C++ compiler, or it failed.
     """
-    torch.compiler.reset()  # what was compiled for other weights
-    compiled = torch.compile(model, options={"freezing": True}, dynamic=False)
-    with torch.inference_mode(), autocast(compute.device, compute.precision):
-        compiled(inputs)  # compiles
-    return compiled
+
+    def prepare() -> Forward:
+        torch.compiler.reset()  # what was compiled for other weights
+        code = torch.compile(model, options={"freezing": True}, dynamic=False)
+        with torch.inference_mode(), autocast(compute.device, compute.precision):
+            code(inputs)  # compiles
+        return _filled_up(code, inputs)
+
+    return prepare
 
 
-def graph(model: nn.Module, compute: Compute, inputs: torch.Tensor) -> Forward:
-    """The network's kernels, recorded as a CUDA graph: a replay is one launch, and sees weights changed in place."""
+def graph(model: nn.Module, compute: Compute, inputs: torch.Tensor) -> Prepare:
+    """The network's kernels, recorded as a CUDA graph: a replay is one launch, and sees weights changed in place.
+
+    Raises:
+        RuntimeError: there is no CUDA device.
+    """
+    _check_device(compute, "cuda")
     fixed = inputs.clone()
     with (
         torch.inference_mode(),
@@ -65,24 +89,52 @@ def graph(model: nn.Module, compute: Compute, inputs: torch.Tensor) -> Forward:
         recording.replay()
         return logits.clone()
 
-    return replay
+    forward = _filled_up(replay, inputs)
+    return lambda: forward
 
 
-# Engine: network, where it runs, inputs of the shape that will come -> another form of its forward pass.
-ENGINES: dict[str, Callable[[nn.Module, Compute, torch.Tensor], Forward]] = {
-    "compiled": frozen,
+def _check_device(compute: Compute, device: str) -> None:
+    if compute.device.type != device:
+        raise RuntimeError(f"it is for device={device}, and this is {compute.device.type}")
+
+
+def _filled_up(forward: Forward, inputs: torch.Tensor) -> Forward:
+    """A forward pass that takes one shape alone, for smaller batches, too: filled up with other images."""
+
+    def fill(batch: torch.Tensor) -> torch.Tensor:
+        n = len(batch)
+        return forward(batch if n == len(inputs) else torch.cat([batch, inputs[n:]]))[:n]
+
+    return fill
+
+
+# Engine: network in eval mode, where it runs, inputs of the largest shape that will come -> its other forward passes.
+ENGINES: dict[str, Callable[[nn.Module, Compute, torch.Tensor], Prepare]] = {
+    "fused": fused,
+    "compiled": compiled,
     "graph": graph,
 }
+
+
+def best_engine(compute: Compute) -> str:
+    """What `auto` takes. In fp32, with which other numbers are compared, a CPU computes as written.
+
+    Compiled code is no faster than fused convolutions (docs/performance.md) and takes seconds a set of weights.
+    """
+    if compute.device.type == "cuda":
+        return "graph"
+    return "fused" if compute.device.type == "cpu" and compute.precision == "bf16" else "eager"
 
 
 class Evaluator:
     """Evaluates one network time and again while its weights change in place."""
 
     def __init__(self, model: nn.Module, compute: Compute, engine: str = "auto") -> None:
-        """Args: engine: `auto`, decided by the first images that come, `eager` (as written) or one of ENGINES."""
-        self.model, self.compute, self.engine = model, compute, engine
+        """Args: engine: `auto`, `eager` (as written) or one of ENGINES."""
+        self.model, self.compute = model, compute
+        self.engine = best_engine(compute) if engine == "auto" else engine
         self._may_fall_back = engine == "auto"
-        self._recorded: Forward | None = None
+        self._prepare: Prepare | None = None
 
     def logits(self, pixels: np.ndarray, advance: Callable[[int], Any] | None = None) -> torch.Tensor:
         """Logits of every image with the present weights; arguments and result as of `predict_logits`.
@@ -92,33 +144,21 @@ class Evaluator:
         """
         training = self.model.training
         self.model.eval()
-        size, device = self.compute.eval_batch_size, self.compute.device
-        inputs = next(evaluation_batches(pixels[:size], size, device, self.compute.channels_last))
-        if self.engine == "auto":
-            self.engine = self._choose(inputs, len(pixels))
-        logits = predict_logits(self.model, pixels, self.compute, self._forward(inputs), advance)
+        logits = predict_logits(self.model, pixels, self.compute, self._forward(pixels), advance)
         self.model.train(training)
         return logits
 
-    def _choose(self, inputs: torch.Tensor, n_images: int) -> str:
-        """The engine that should be fastest for so many images a set of weights."""
-        if self.compute.device.type == "cuda":
-            return "graph"
-        if self.compute.device.type != "cpu" or self.compute.precision != "bf16":
-            return "eager"  # fp32 is what other numbers are compared with: arithmetic as written
-        with torch.inference_mode(), autocast(self.compute.device, self.compute.precision):
-            self.model(inputs)
-            start = time.perf_counter()
-            self.model(inputs)
-            seconds = (time.perf_counter() - start) * n_images / len(inputs)
-        return "compiled" if seconds > FREEZING_PAYS_FROM else "eager"
-
-    def _forward(self, inputs: torch.Tensor) -> Forward | None:
-        if self.engine == "eager" or self._recorded is not None:
-            return self._recorded
+    def _forward(self, pixels: np.ndarray) -> Forward | None:
+        """The engine's forward pass for the present weights; None as written."""
+        if self.engine == "eager":
+            return None
         try:
-            forward = ENGINES[self.engine](self.model, self.compute, inputs)
-        except (RuntimeError, AssertionError) as error:  # no C++ compiler, no CUDA
+            if self._prepare is None:
+                size = self.compute.eval_batch_size
+                inputs = next(evaluation_batches(pixels[:size], size, self.compute.device, self.compute.channels_last))
+                self._prepare = ENGINES[self.engine](self.model, self.compute, inputs)
+            return self._prepare()
+        except (RuntimeError, AssertionError, AttributeError) as error:  # no C++ compiler, no CUDA, no oneDNN
             first = next(iter(str(error).strip().splitlines()), type(error).__name__)
             if not self._may_fall_back:
                 what = f"option engine: {self.engine} does not work on this machine"
@@ -126,6 +166,3 @@ class Evaluator:
             log.warning("evaluation goes on without engine %s, which does not work here (%s)", self.engine, first)
             self.engine = "eager"
             return None
-        if self.engine == "graph":
-            self._recorded = forward
-        return forward

@@ -26,7 +26,7 @@ def predict_logits(
     Args:
         model: network with n_classes outputs, on the device of `compute`.
         pixels: shape (n, height, width), uint8.
-        forward: another form of the network (see engines.py); it is given batches of one shape alone.
+        forward: another form of the network (see engines.py).
         advance: called with the number of images after each batch.
     Returns:
         shape (n, n_classes), float32, on the CPU.
@@ -34,19 +34,11 @@ def predict_logits(
     training = model.training
     model.eval()
     logits: list[torch.Tensor] = []
-    whole = torch.empty(0)
     with autocast(compute.device, compute.precision):
         for inputs in evaluation_batches(pixels, compute.eval_batch_size, compute.device, compute.channels_last):
-            n = len(inputs)
-            if forward is None:
-                logits.append(model(inputs).float())
-            else:
-                if n < len(whole):  # the last batch is filled up
-                    inputs = torch.cat([inputs, whole[n:]])
-                logits.append(forward(inputs)[:n].float())
-                whole = inputs
+            logits.append((forward or model)(inputs).float())
             if advance:
-                advance(n)
+                advance(len(inputs))
     model.train(training)
     return torch.cat(logits).cpu()
 

@@ -1,0 +1,183 @@
+"""A network for a CPU whose convolutions do at once what follows them: norm, residual addition, activation.
+
+As written, each of these reads a whole feature map from memory and writes it back. oneDNN computes them on a
+convolution's output before it leaves the processor's cache.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+Activation = tuple[str | None, list[float]]  # its name in torch's oneDNN operators, and its arguments
+
+RELU: Activation = ("relu", [])
+LAYERS: dict[type[nn.Module], Activation] = {
+    nn.ReLU: RELU,
+    nn.ReLU6: ("hardtanh", [0.0, 6.0]),
+    nn.SiLU: ("swish", []),
+    nn.Hardswish: ("hardswish", []),
+}
+FUNCTIONS: dict[Any, Activation] = {functional.relu: RELU, torch.relu: RELU}
+ADDITIONS = (operator.add, operator.iadd, torch.add)
+
+
+class FusedConvolution(nn.Module):
+    """Convolution, norm, addition of another feature map and activation, in one step."""
+
+    def __init__(
+        self,
+        conv: nn.Conv2d,
+        norm: nn.BatchNorm2d | None,
+        activation: Activation,
+        size: tuple[int, ...],
+        dtype: torch.dtype,
+    ) -> None:
+        """Args: size: shape of the inputs, (batch, channels, height, width), for which the weights are laid out."""
+        super().__init__()
+        self._layers = conv, norm  # a tuple does not register them as submodules a second time
+        self._how = list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups
+        self._activation, self._size, self._dtype = activation, list(size), dtype
+        self._weight: torch.Tensor | None = None
+        self._bias: torch.Tensor | None = None
+
+    def take_weights(self) -> None:
+        """Fold the norm into the weights that the layers have now."""
+        conv, norm = self._layers
+        weight, bias = conv.weight, conv.bias
+        if norm is not None and norm.running_mean is not None and norm.running_var is not None:
+            mean, variance = norm.running_mean, norm.running_var
+            weight, bias = fuse_conv_bn_weights(weight, bias, mean, variance, norm.eps, norm.weight, norm.bias)
+        weight = weight.detach().to(self._dtype)
+        self._weight = torch.ops.mkldnn._reorder_convolution_weight(weight, *self._how, self._size)
+        self._bias = None if bias is None else bias.detach().to(self._dtype)
+
+    def forward(self, inputs: torch.Tensor, other: torch.Tensor | None = None) -> torch.Tensor:
+        inputs, how = inputs.to(self._dtype), (self._weight, self._bias, *self._how)
+        name, arguments = self._activation
+        if other is None:
+            return torch.ops.mkldnn._convolution_pointwise(inputs, *how, name or "none", arguments, "")
+        return torch.ops.mkldnn._convolution_pointwise.binary(inputs, other, *how, "add", 1.0, name, arguments, "")
+
+
+def fuse(model: nn.Module, inputs: torch.Tensor, dtype: torch.dtype) -> tuple[nn.Module, list[FusedConvolution]]:
+    """The network with its convolutions fused; they `take_weights` before it is called, and when the weights change.
+
+    Args:
+        model: in eval mode, on the CPU; what is returned shares its layers.
+        inputs: shape (batch, 3, height, width), as they will come.
+        dtype: that convolutions compute in; but for float32, call this under autocast.
+    Raises:
+        RuntimeError: torch cannot follow what the network does.
+    """
+    try:
+        traced = fx.symbolic_trace(model)
+    except (fx.proxy.TraceError, TypeError) as error:
+        raise RuntimeError(f"the network depends on its inputs: {error}") from None
+    ShapeProp(traced).propagate(inputs[:1])
+    reader, steps = _Reader(traced, dtype), []
+    for node in list(traced.graph.nodes):
+        found = reader.read(node)
+        if found is None:
+            continue
+        size = len(inputs), *found.source.meta["tensor_meta"].shape[1:]
+        steps.append(FusedConvolution(found.conv, found.norm, found.activation, size, dtype))
+        name = f"fused_{len(steps)}"
+        traced.add_submodule(name, steps[-1])
+        with traced.graph.inserting_before(node):
+            step = traced.graph.call_module(name, (found.source, *found.others))
+        reader.replace(found, step)
+    traced.recompile()
+    return traced, steps
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A convolution and what is done with its output, and with nothing else: `nodes`, in their order."""
+
+    nodes: list[fx.Node]
+    conv: nn.Conv2d
+    norm: nn.BatchNorm2d | None
+    others: list[fx.Node]
+    activation: Activation
+
+    @property
+    def source(self) -> fx.Node:
+        return self.nodes[0].args[0]  # type: ignore[return-value]
+
+
+class _Reader:
+    """Finds in a traced network what can become one step."""
+
+    def __init__(self, traced: fx.GraphModule, dtype: torch.dtype) -> None:
+        self._dtype = dtype
+        self._layers = dict(traced.named_modules())
+        self._place = {node: number for number, node in enumerate(traced.graph.nodes)}
+
+    def read(self, node: fx.Node) -> _Found | None:
+        """What begins with a convolution at that node, if there is one."""
+        conv = self._layer(node)
+        if type(conv) is not nn.Conv2d or conv.padding_mode != "zeros" or isinstance(conv.padding, str):
+            return None
+        nodes = [node]
+        norm = self._layer(_only_user(node))
+        if isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None:
+            nodes.extend(node.users)
+        else:
+            norm = None
+        addition = _only_user(nodes[-1])
+        others = [summand for summand in _summands(addition) if summand is not nodes[-1]]
+        if addition is not None and len(others) == 1 and self._ready(others[0], node, addition):
+            nodes.append(addition)
+        else:
+            others = []
+        activation = self._activation(_only_user(nodes[-1]))
+        if activation is not None:
+            nodes.extend(nodes[-1].users)
+        return _Found(nodes, conv, norm, others, activation or (None, []))
+
+    def replace(self, found: _Found, step: fx.Node) -> None:
+        """Put a step, which stands before the nodes that it is for, in their place."""
+        first, last = found.nodes[0], found.nodes[-1]
+        self._place[step], step.meta = self._place[first], last.meta
+        last.replace_all_uses_with(step)
+        for node in reversed(found.nodes):
+            node.graph.erase_node(node)
+
+    def _layer(self, node: fx.Node | None) -> nn.Module | None:
+        return self._layers.get(str(node.target)) if node is not None and node.op == "call_module" else None
+
+    def _activation(self, node: fx.Node | None) -> Activation | None:
+        if node is not None and node.op == "call_function":
+            return FUNCTIONS.get(node.target)
+        layer = self._layer(node)
+        return LAYERS.get(type(layer)) if layer is not None else None
+
+    def _ready(self, other: fx.Node, conv: fx.Node, addition: fx.Node) -> bool:
+        """Whether a summand has its final values when the convolution runs, and the shape and type of its output."""
+        place, summand, output = self._place, other.meta.get("tensor_meta"), conv.meta["tensor_meta"]
+        return (
+            place[other] < place[conv]
+            and all(user is addition or place[user] <= place[conv] for user in other.users)
+            and summand is not None
+            and (summand.dtype, summand.shape) == (self._dtype, output.shape)
+        )
+
+
+def _only_user(node: fx.Node) -> fx.Node | None:
+    """What takes the node's output, where it is a single one."""
+    return next(iter(node.users)) if len(node.users) == 1 else None
+
+
+def _summands(node: fx.Node | None) -> list[fx.Node]:
+    """The feature maps that a node adds up; empty where it does something else."""
+    if node is None or node.op != "call_function" or node.target not in ADDITIONS or node.kwargs:
+        return []
+    return [summand for summand in node.args if isinstance(summand, fx.Node)]
