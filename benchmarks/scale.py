@@ -6,14 +6,17 @@
 One dimension at a time is doubled twice from a common start. `evaluate`: forward passes of a network with its masks and
 scores, for each seed and sparsity. `track`: predictions and metrics of drawn variants into an embedded store, and read
 back. `analyse`: tables, tests, bootstrap, figures and report of that study. The exponent p is that of the least-squares
-line through the logarithms of processor seconds: cost ~ n^p. Costs that do not grow at all pull it below 1.
+line through the logarithms of processor seconds, of each size the least of two turns: cost ~ n^p. Costs that do not
+grow at all pull it below 1.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -37,6 +40,7 @@ from prunecxr.tracking.store import open_store
 
 PACKAGES = ("prunecxr", "torch", "mlflow", "numpy", "scipy", "matplotlib")
 STAGES = ("evaluate", "track", "analyse")
+Costs = list[tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -86,42 +90,61 @@ def exponent(counts: list[int], seconds: list[float]) -> float:
     return float(np.polyfit(np.log(counts), np.log(seconds), 1)[0])
 
 
+def grown(
+    start: Size, steps: int, rounds: int, measure: Callable[[Size], tuple[float, ...]]
+) -> Iterator[tuple[str, list[int], Costs]]:
+    """Each dimension, its counts, and the costs of every stage that is measured: one tuple a count.
+
+    All sizes take turns, and the least cost of each counts: machines are faster in one minute than in another.
+    """
+    series = {
+        dimension: [replace(start, **{dimension: first * 2**step}) for step in range(steps)]
+        for dimension, first in asdict(start).items()
+    }
+    sizes = list(dict.fromkeys(size for row in series.values() for size in row))
+    turns = [{size: measure(size) for size in sizes} for _ in range(rounds)]
+    least = {size: tuple(map(min, *(turn[size] for turn in turns), turns[0][size])) for size in sizes}
+    for dimension, row in series.items():
+        yield dimension, [getattr(size, dimension) for size in row], [least[size] for size in row]
+
+
+def read_size(text: str) -> Size:
+    return Size(*(int(part) for part in text.split(",")))
+
+
 def main() -> None:
     parse = parser(__doc__)
-    parse.add_argument("--images", type=int, default=2500)
-    parse.add_argument("--classes", type=int, default=10)
-    parse.add_argument("--seeds", type=int, default=3)
-    parse.add_argument("--sparsities", type=int, default=5)
+    form = "where its dimensions begin: images,classes,seeds,sparsities"
+    parse.add_argument("--sweeps", type=read_size, default=Size(500, 10, 2, 4), help=f"'evaluate': {form}")
+    parse.add_argument("--study", type=read_size, default=Size(10_000, 10, 8, 5), help=f"'track' and 'analyse': {form}")
     parse.add_argument("--steps", type=int, default=3, help="sizes of each dimension, each twice the one before")
+    parse.add_argument("--rounds", type=int, default=2, help="times that each size is measured")
     given = parse.parse_args()
-    start = Size(given.images, given.classes, given.seeds, given.sparsities)
-    evaluate(replace(start, images=64, seeds=1, sparsities=2))  # the libraries' first calls
     rows: list[list[object]] = []
-    known: dict[Size, dict[str, float]] = {}
+
+    def measure(start: Size, stages: tuple[str, ...], costs_of: Callable[[Size], tuple[float, ...]]) -> None:
+        for dimension, counts, costs in grown(start, given.steps, given.rounds, costs_of):
+            for stage, seconds in zip(stages, map(list, zip(*costs, strict=True)), strict=True):
+                sizes, spent = (", ".join(f"{n:,}" for n in counts), ", ".join(f"{cost:.2f}" for cost in seconds))
+                rows.append([stage, dimension, sizes, spent, f"{exponent(counts, seconds):.2f}", "1.05"])
+
+    evaluate(replace(given.sweeps, images=64, seeds=1, sparsities=2))  # the libraries' first calls
+    measure(given.sweeps, STAGES[:1], lambda size: (evaluate(size),))
     with tempfile.TemporaryDirectory(prefix="prunecxr-benchmark-") as name:
-        track_and_analyse(replace(start, images=300, seeds=2), Path(name) / "warm")
-        for dimension, first in asdict(start).items():
-            counts = [first * 2**step for step in range(given.steps)]
-            for count in counts:
-                size = replace(start, **{dimension: count})
-                if size not in known:
-                    tracking, analysis = track_and_analyse(size, Path(name) / f"{dimension}-{count}")
-                    known[size] = {"evaluate": evaluate(size), "track": tracking, "analyse": analysis}
-            for stage in STAGES:
-                seconds = [known[replace(start, **{dimension: count})][stage] for count in counts]
-                costs = ", ".join(f"{cost:.2f}" for cost in seconds)
-                rows.append([stage, dimension, ", ".join(f"{count:,}" for count in counts), costs,
-                             f"{exponent(counts, seconds):.2f}", "1.05"])  # fmt: skip
+        numbers = itertools.count()
+        track_and_analyse(replace(given.study, images=300, seeds=2), Path(name) / "warm")
+        measure(given.study, STAGES[1:], lambda size: track_and_analyse(size, Path(name) / f"{next(numbers)}"))
         os.chdir("/")
     rows.sort(key=lambda row: STAGES.index(str(row[0])))
+    starts = [
+        f"{what}: {size.images:,} images, {size.classes} classes, {size.seeds} seeds, {size.sparsities} sparsities"
+        for what, size in (("'evaluate' (a ResNet18 at 32 px in fp32)", given.sweeps), ("the others", given.study))
+    ]
     lines = [
         circumstances(PACKAGES, given.note),
-        table(
-            ["stage", "dimension", "sizes", "CPU seconds", "exponent", "target, at most"],
-            rows,
-        ),
-        f"Start of each dimension: {start.images:,} images, {start.classes} classes, {start.seeds} seeds, "
-        f"{start.sparsities} sparsities. 'evaluate' is a ResNet18 at 32 px in fp32.",
+        table(["stage", "dimension", "sizes", "CPU seconds", "exponent", "target, at most"], rows),
+        f"Where the dimensions begin: {'; '.join(starts)}. What does not grow with them (figures, bootstrap, building "
+        "a network) is counted, and keeps an exponent low.",
     ]
     publish("scale", "\n\n".join(lines), given.page)
 

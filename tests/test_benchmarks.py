@@ -29,7 +29,7 @@ SMALL = {
         "--images=50",
         "--demo=architecture=resnet18,seeds=1,epochs=1,image_size=32,phantom_train=50,phantom_val=50,phantom_test=50",
     ],
-    "scale": ["--images=200", "--classes=4", "--seeds=2", "--sparsities=2", "--steps=2"],
+    "scale": ["--sweeps=100,4,1,2", "--study=200,4,2,2", "--steps=2", "--rounds=1"],
     "gpu": [
         "--device=cpu", "--architecture=resnet18", "--size=32", "--train=64", "--val=50", "--test=50", "--drawn=50",
         "--sparsities=2", "--batch=16", "--epochs=1", "--matrix=64", "--seconds=0.05",
