@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from drawn import Predictions
 
-from prunecxr.evaluation.metrics import class_scores, mean_scores
+from prunecxr.evaluation.metrics import class_scores
 from prunecxr.tracking import names, runs, variants
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
@@ -46,10 +46,8 @@ def log_study(
         seed_run = log_seed(store, study, seed, labels)
         for k, probabilities in zip(sparsities, drawn.of_seed(seed, sparsities), strict=True):
             scores = class_scores(truth, probabilities, classes)
-            metrics = {names.MEAN_METRICS[score]: value for score, value in mean_scores(scores).items()}
-            metrics |= {names.REALISED_SPARSITY: k, names.NONZERO_WEIGHTS: round(1e7 * (1 - k))}
-            for score in names.MEAN_METRICS:
-                metrics |= zip(names.metric_names(score, classes).values(), scores[score].tolist(), strict=True)
+            sizes = {names.REALISED_SPARSITY: k, names.NONZERO_WEIGHTS: round(1e7 * (1 - k))}
+            metrics = variants.score_metrics(scores) | sizes
             start = _clocks()
             _log(seed_run, k, ids, classes, probabilities, scores, metrics)
             spent += _clocks() - start

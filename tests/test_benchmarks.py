@@ -15,7 +15,10 @@ SMALL = {
     "sweep": [
         "--architecture=resnet18", "--images=50", "--size=32", "--source=64", "--batch=16", "--variants=3", "--plain=1",
     ],
-    "training": ["--architecture=resnet18", "--images=50", "--sizes=32", "--source=64", "--batch=16", "--plain=16"],
+    "training": [
+        "--architecture=resnet18", "--images=50", "--sizes=32", "--source=64", "--batch=16", "--plain=16",
+        "--turns=1",
+    ],
     "precision": [
         "--sparsities=0.5", "--options", "architecture=resnet18", "epochs=1", "image_size=32", "phantom_train=50",
         "phantom_val=50", "phantom_test=50",

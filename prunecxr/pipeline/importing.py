@@ -26,7 +26,7 @@ from prunecxr.data.predictions import (
     table_fingerprint,
 )
 from prunecxr.errors import UserError
-from prunecxr.evaluation.metrics import class_scores, mean_scores
+from prunecxr.evaluation.metrics import class_scores
 from prunecxr.pipeline.population import working_on
 from prunecxr.pipeline.study import check_origin, mlflow_run, open_study
 from prunecxr.progress import progress
@@ -243,11 +243,6 @@ def _score(config: Config, source: Source, file: PredictionFile) -> Variant:
     if content_digest(values) != source.digests[file.path]:
         raise UserError(f"{file.path}: changed while it was imported; run the same command again")
     scores = class_scores(table.labels, values, table.classes)
-    metrics = {
-        score: dict(zip(names.metric_names(score, table.classes).values(), scores[score].tolist(), strict=True))
-        for score in names.MEAN_METRICS
-    }
-    means = {names.MEAN_METRICS[score]: value for score, value in mean_scores(scores).items()}
     origin = {
         "imported": file.path.name,
         "content": source.digests[file.path],
@@ -264,6 +259,4 @@ def _score(config: Config, source: Source, file: PredictionFile) -> Variant:
         scores=scores,
         recipe=origin,
     )
-    stated = {names.REALISED_SPARSITY: file.sparsity}
-    everything = {name: value for values in metrics.values() for name, value in values.items()} | means | stated
-    return Variant(everything, write)
+    return Variant(variants.score_metrics(scores) | {names.REALISED_SPARSITY: file.sparsity}, write)

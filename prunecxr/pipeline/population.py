@@ -23,7 +23,7 @@ from prunecxr.compression.masks import apply_masks, nonzero_weights, split_metho
 from prunecxr.config import Config, Executed, flatten, to_recipe
 from prunecxr.errors import UserError
 from prunecxr.evaluation.engines import Evaluator
-from prunecxr.evaluation.metrics import class_scores, mean_scores
+from prunecxr.evaluation.metrics import class_scores
 from prunecxr.evaluation.predict import probabilities
 from prunecxr.hardware import Compute, resolve_device, resolve_precision
 from prunecxr.models import build_model, build_skeleton, check_architecture, prunable_weights, weights_identity
@@ -300,14 +300,10 @@ def _log_variant(
     dataset, classes = material.dataset, material.dataset.classes
     seed, method, sparsity = int(tags[names.SEED]), tags[names.METHOD], float(tags[names.SPARSITY])
     scores = class_scores(dataset.test.table.labels, predicted, classes)
-    metrics = {
-        metric: float(scores.loc[name, score])
-        for score in names.MEAN_METRICS
-        for name, metric in names.metric_names(score, classes).items()
-    }
-    means = {names.MEAN_METRICS[score]: value for score, value in mean_scores(scores).items()}
+    metrics = variants.score_metrics(scores) | sizes
     if sparsity == 0:
-        registry.tag_version(seed_run, model_name_of(seed_run), {"mean_ap": f"{means['mean_ap']:.6f}"})
+        mean_ap = metrics[names.MEAN_METRICS["ap"]]
+        registry.tag_version(seed_run, model_name_of(seed_run), {"mean_ap": f"{mean_ap:.6f}"})
     write = partial(
         variants.write_variant,
         ids=dataset.test.table.ids,
@@ -316,7 +312,7 @@ def _log_variant(
         scores=scores,
         recipe=_variant_recipe(seed_run, seed, method, sparsity),
     )
-    return variants.log_variant(seed_run, unfinished, tags, {**metrics, **means, **sizes}, write)
+    return variants.log_variant(seed_run, unfinished, tags, metrics, write)
 
 
 def _variant_recipe(seed_run: TrackedRun, seed: int, method: str, sparsity: float) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prunecxr.evaluation.metrics import mean_scores
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
@@ -51,6 +52,15 @@ def write_variant(
     runs.write_predictions(folder / names.PREDICTIONS, ids, classes, predicted)
     scores.to_csv(folder / names.SCORES)
     (folder / names.VARIANT_RECIPE).write_text(json.dumps(dict(recipe), indent=1), encoding="utf-8")
+
+
+def score_metrics(scores: pd.DataFrame) -> dict[str, float]:
+    """Metrics by their names in the store: each class's scores (a row of `class_scores`), and their means."""
+    classes, means = tuple(scores.index), mean_scores(scores)
+    metrics = {mean: means[score] for score, mean in names.MEAN_METRICS.items()}
+    for score in names.MEAN_METRICS:
+        metrics |= zip(names.metric_names(score, classes).values(), scores[score].tolist(), strict=True)
+    return metrics
 
 
 def log_variant(
