@@ -3,7 +3,8 @@
     python benchmarks/precision.py                              # the demo's network and phantoms; minutes
     python benchmarks/precision.py --page docs/performance.md
 
-A network is trained with the demo's recipe, pruned, and evaluated twice on the same test images.
+A network is trained with the demo's recipe, pruned, and evaluated twice on the same test images, as a study evaluates
+it.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from common import ROOT, circumstances, parser, publish, table
 
 from prunecxr.compression.masks import apply_masks
 from prunecxr.config import build_config, read_recipe
+from prunecxr.evaluation.engines import Evaluator
 from prunecxr.evaluation.metrics import class_scores
-from prunecxr.evaluation.predict import predict_logits, probabilities
+from prunecxr.evaluation.predict import probabilities
 from prunecxr.hardware import Compute
 from prunecxr.models import build_model, prunable_weights
 from prunecxr.pipeline import material
@@ -32,7 +34,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn")
 
 def average_precision(model: torch.nn.Module, images: Images, compute: Compute, classes: tuple[str, ...]) -> pd.Series:
     """AP by class; undefined classes left out."""
-    predicted = probabilities(predict_logits(model, images.pixels, compute))
+    predicted = probabilities(Evaluator(model, compute).logits(images.pixels))
     return class_scores(images.labels, predicted, classes)["ap"].dropna()
 
 

@@ -15,6 +15,7 @@ from prunecxr.config import TrainingOptions
 
 # Raised when the code starts to compute something else from the same options.
 VERSION = 1
+BF16_EVALUATION_VERSION = 2  # the same for evaluation in bf16 alone; 2: its outputs are fp32
 
 
 def digest(parts: Mapping[str, Any]) -> str:
@@ -44,7 +45,10 @@ def seed_key(training: str, seed: int) -> str:
 
 def population_key(training: str, test: str, precision: str) -> str:
     """All variants that may be compared: trained alike, evaluated alike on one test split."""
-    return digest({"training": training, "test": test, "precision": precision})
+    parts: dict[str, Any] = {"training": training, "test": test, "precision": precision}
+    if precision == "bf16":
+        parts["version"] = BF16_EVALUATION_VERSION
+    return digest(parts)
 
 
 def variant_key(population: str, seed: int, method: str, sparsity: float) -> str:

@@ -13,7 +13,7 @@ from torch import nn
 from prunecxr.data.batches import evaluation_batches
 from prunecxr.errors import EnvironmentFault
 from prunecxr.evaluation.fusion import fuse
-from prunecxr.evaluation.predict import predict_logits
+from prunecxr.evaluation.predict import outputs_in_fp32, predict_logits
 from prunecxr.hardware import Compute, autocast
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
@@ -137,14 +137,15 @@ class Evaluator:
         self._prepare: Prepare | None = None
 
     def logits(self, pixels: np.ndarray, advance: Callable[[int], Any] | None = None) -> torch.Tensor:
-        """Logits of every image with the present weights; arguments and result as of `predict_logits`.
+        """Logits of every image with the present weights, in fp32; arguments and result as of `predict_logits`.
 
         Raises:
             EnvironmentFault: the engine that was asked for does not work on this machine.
         """
         training = self.model.training
         self.model.eval()
-        logits = predict_logits(self.model, pixels, self.compute, self._forward(pixels), advance)
+        with outputs_in_fp32(self.model):
+            logits = predict_logits(self.model, pixels, self.compute, self._forward(pixels), advance)
         self.model.train(training)
         return logits
 

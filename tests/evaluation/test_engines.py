@@ -12,7 +12,7 @@ from prunecxr.compression.masks import apply_masks
 from prunecxr.errors import EnvironmentFault
 from prunecxr.evaluation import engines
 from prunecxr.evaluation.engines import Evaluator
-from prunecxr.evaluation.predict import predict_logits
+from prunecxr.evaluation.predict import outputs_in_fp32, predict_logits
 from prunecxr.models import prunable_weights
 from tests import tiny
 
@@ -83,6 +83,14 @@ def test_auto_computes_fp32_on_a_cpu_as_written(device, precision, engine):
     assert Evaluator(tiny.network(), compute).engine == engine
 
 
+@pytest.mark.parametrize("engine", ["eager", pytest.param("fused", marks=needs_bf16)])
+def test_outputs_are_fp32_in_bf16_too(engine):
+    model = tiny.network()
+    logits = Evaluator(model, BF16, engine).logits(PIXELS)
+    assert not torch.equal(logits, logits.bfloat16().float())
+    assert torch.equal(predict_logits(model, PIXELS, BF16), predict_logits(model, PIXELS, BF16).bfloat16().float())
+
+
 def test_an_engine_is_built_once_and_prepared_for_each_set_of_weights(monkeypatch):
     built, prepared = [], []
 
@@ -101,7 +109,8 @@ def test_auto_goes_on_where_its_choice_does_not_work(monkeypatch, caplog):
     monkeypatch.setitem(engines.ENGINES, "fused", broken)
     model = tiny.network()
     logits = Evaluator(model, BF16).logits(PIXELS)
-    assert torch.equal(logits, predict_logits(model, PIXELS, BF16))
+    with outputs_in_fp32(model):
+        assert torch.equal(logits, predict_logits(model, PIXELS, BF16))
     assert "goes on without engine fused" in caplog.text
     assert "no compiler" in caplog.text
 
