@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from prunecxr.tracking import names, variants
@@ -39,6 +41,18 @@ def log():
 
 def points(run, metric: str) -> list[tuple[int, float]]:
     return sorted((point.step, point.value) for point in run.store.client.get_metric_history(run.id, metric))
+
+
+def test_metrics_of_scores_have_a_name_a_class_and_their_means():
+    scores = pd.DataFrame(
+        {"ap": [0.4, np.nan], "auroc": [0.5, 0.7], "f1": [0.0, 0.2], "support": [3, 0]},
+        index=["Effusion", "Mass/Nodule"],
+    )
+    assert variants.score_metrics(scores) == pytest.approx(
+        {"mean_ap": 0.4, "mean_auroc": 0.6, "mean_f1": 0.1, "ap/Effusion": 0.4, "ap/Mass_Nodule": np.nan,
+         "auroc/Effusion": 0.5, "auroc/Mass_Nodule": 0.7, "f1/Effusion": 0.0, "f1/Mass_Nodule": 0.2},
+        nan_ok=True,
+    )  # fmt: skip
 
 
 def test_a_variant_holds_what_was_logged(store, log):
