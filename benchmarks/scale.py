@@ -103,7 +103,7 @@ def grown(
     }
     sizes = list(dict.fromkeys(size for row in series.values() for size in row))
     turns = [{size: measure(size) for size in sizes} for _ in range(rounds)]
-    least = {size: tuple(map(min, *(turn[size] for turn in turns), turns[0][size])) for size in sizes}
+    least = {size: tuple(map(min, zip(*(turn[size] for turn in turns), strict=True))) for size in sizes}
     for dimension, row in series.items():
         yield dimension, [getattr(size, dimension) for size in row], [least[size] for size in row]
 
@@ -125,7 +125,7 @@ def main() -> None:
     def measure(start: Size, stages: tuple[str, ...], costs_of: Callable[[Size], tuple[float, ...]]) -> None:
         for dimension, counts, costs in grown(start, given.steps, given.rounds, costs_of):
             for stage, seconds in zip(stages, map(list, zip(*costs, strict=True)), strict=True):
-                sizes, spent = (", ".join(f"{n:,}" for n in counts), ", ".join(f"{cost:.2f}" for cost in seconds))
+                sizes, spent = ", ".join(f"{n:,}" for n in counts), ", ".join(f"{cost:.2f}" for cost in seconds)
                 rows.append([stage, dimension, sizes, spent, f"{exponent(counts, seconds):.2f}", "1.05"])
 
     evaluate(replace(given.sweeps, images=64, seeds=1, sparsities=2))  # the libraries' first calls

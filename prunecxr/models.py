@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,17 @@ def _pretrained_state(name: str, weights: str) -> dict[str, torch.Tensor]:
         ) from None
 
 
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The network in eval mode; its mode is restored."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
+
+
 def prunable_weights(model: nn.Module) -> dict[str, torch.Tensor]:
     """The weights that pruning may zero: `weight` of every convolution and linear layer, in module order.
 
@@ -216,6 +228,11 @@ def channel_axes(model: nn.Module) -> dict[str, int]:
     layers = _prunable_layers(model)
     names = list(layers)[:-1]
     return {name: int(isinstance(layers[name], nn.modules.conv._ConvTransposeNd)) for name in names}
+
+
+def output_layer(model: nn.Module) -> nn.Module | None:
+    """The last prunable layer, which makes the logits; None where there is none."""
+    return next(reversed(_prunable_layers(model).values()), None)
 
 
 def _prunable_layers(model: nn.Module) -> dict[str, nn.modules.conv._ConvNd | nn.Linear]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -10,6 +11,10 @@ from prunecxr.hardware import Compute
 from prunecxr.training import Images
 
 CPU = Compute(torch.device("cpu"), "fp32", True, 16)
+
+needs_bf16 = pytest.mark.skipif(
+    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="oneDNN computes bf16 on CPUs with AVX512 alone"
+)
 
 
 def network(n_classes: int = 3, seed: int = 0) -> nn.Module:

@@ -15,6 +15,7 @@ from prunecxr.errors import EnvironmentFault
 from prunecxr.evaluation.fusion import fuse
 from prunecxr.evaluation.predict import outputs_in_fp32, predict_logits
 from prunecxr.hardware import Compute, autocast
+from prunecxr.models import evaluating
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
 Prepare = Callable[[], Forward]  # gives the forward pass for the weights that the network has now
@@ -119,7 +120,8 @@ ENGINES: dict[str, Callable[[nn.Module, Compute, torch.Tensor], Prepare]] = {
 def best_engine(compute: Compute) -> str:
     """What `auto` takes. In fp32, with which other numbers are compared, a CPU computes as written.
 
-    Compiled code is no faster than fused convolutions (docs/performance.md) and takes seconds a set of weights.
+    Compiled code is at best a few percent faster than fused convolutions (docs/performance.md), for seconds that each
+    set of weights takes to compile.
     """
     if compute.device.type == "cuda":
         return "graph"
@@ -142,12 +144,8 @@ class Evaluator:
         Raises:
             EnvironmentFault: the engine that was asked for does not work on this machine.
         """
-        training = self.model.training
-        self.model.eval()
-        with outputs_in_fp32(self.model):
-            logits = predict_logits(self.model, pixels, self.compute, self._forward(pixels), advance)
-        self.model.train(training)
-        return logits
+        with evaluating(self.model), outputs_in_fp32(self.model):
+            return predict_logits(self.model, pixels, self.compute, self._forward(pixels), advance)
 
     def _forward(self, pixels: np.ndarray) -> Forward | None:
         """The engine's forward pass for the present weights; None as written."""

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from prunecxr.data.batches import evaluation_batches
 from prunecxr.hardware import Compute, autocast
+from prunecxr.models import evaluating, output_layer
 
 
 @torch.inference_mode()
@@ -33,15 +34,12 @@ def predict_logits(
     Returns:
         shape (n, n_classes), float32, on the CPU.
     """
-    training = model.training
-    model.eval()
     logits: list[torch.Tensor] = []
-    with autocast(compute.device, compute.precision):
+    with evaluating(model), autocast(compute.device, compute.precision):
         for inputs in evaluation_batches(pixels, compute.eval_batch_size, compute.device, compute.channels_last):
             logits.append((forward or model)(inputs).float())
             if advance:
                 advance(len(inputs))
-    model.train(training)
     return torch.cat(logits).cpu()
 
 
@@ -52,8 +50,7 @@ def outputs_in_fp32(model: nn.Module) -> Iterator[None]:
     A bf16 logit has 8 significant bits: images tie that fp32 tells apart, which lowers a rare class's average precision
     (docs/performance.md). The layer takes no time worth saving.
     """
-    layers = [layer for layer in model.modules() if isinstance(layer, (nn.Linear, nn.modules.conv._ConvNd))]
-    head = layers[-1] if layers else None
+    head = output_layer(model)
     if not isinstance(head, nn.Linear):
         yield
         return

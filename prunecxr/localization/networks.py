@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 from monai.networks.nets import BasicUNet
@@ -61,14 +60,3 @@ def last_layer(model: nn.Module) -> nn.Module:
     layer = model.final_conv
     assert isinstance(layer, nn.Module)
     return layer
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """The network in eval mode; its mode is restored."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)

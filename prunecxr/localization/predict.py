@@ -12,9 +12,9 @@ from torch import nn
 from prunecxr.hardware import Compute, autocast
 from prunecxr.localization.batches import evaluation_batches
 from prunecxr.localization.boxes import boxes_from_heat, fill_boxes
-from prunecxr.localization.networks import evaluating
 from prunecxr.localization.saliency import grad_cam_heat, probability_heat
 from prunecxr.localization.scores import score_images
+from prunecxr.models import evaluating
 
 Heat = Callable[[nn.Module, np.ndarray, Compute], Iterator[np.ndarray]]
 

@@ -15,7 +15,8 @@ from torch import nn
 from prunecxr.hardware import Compute, autocast
 from prunecxr.localization.batches import evaluation_batches
 from prunecxr.localization.boxes import scale_heat
-from prunecxr.localization.networks import ClassificationHead, evaluating, last_features, last_layer
+from prunecxr.localization.networks import ClassificationHead, last_features, last_layer
+from prunecxr.models import evaluating
 
 
 def probability_heat(model: nn.Module, images: np.ndarray, compute: Compute) -> Iterator[np.ndarray]:

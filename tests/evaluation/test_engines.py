@@ -15,14 +15,12 @@ from prunecxr.evaluation.engines import Evaluator
 from prunecxr.evaluation.predict import outputs_in_fp32, predict_logits
 from prunecxr.models import prunable_weights
 from tests import tiny
+from tests.tiny import needs_bf16
 
 PIXELS = tiny.bright_squares(37).pixels  # two batches of 16 and a last one of 5
 BF16 = replace(tiny.CPU, precision="bf16")
 
 needs_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="compiling needs g++")
-needs_bf16 = pytest.mark.skipif(
-    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="oneDNN computes bf16 on CPUs with AVX512 alone"
-)
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a CUDA device")
 
 

@@ -10,15 +10,12 @@ from torch.nn import functional
 from prunecxr.evaluation.fusion import FusedConvolution, fuse
 from prunecxr.models import build_model
 from tests import tiny
+from tests.tiny import needs_bf16
 
 ARCHITECTURES = (
     "convnext_tiny", "densenet121", "efficientnet_b0", "googlenet", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small",
     "regnet_y_400mf", "resnet18", "resnext50_32x4d", "shufflenet_v2_x0_5", "squeezenet1_1", "vgg11_bn",
 )  # fmt: skip
-
-needs_bf16 = pytest.mark.skipif(
-    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="oneDNN computes bf16 on CPUs with AVX512 alone"
-)
 
 
 def inputs(size: int = 64, layout: torch.memory_format = torch.channels_last) -> torch.Tensor:

@@ -6,8 +6,8 @@ import torch
 from monai.networks.nets import BasicUNet
 from torch import nn
 
-from prunecxr.localization.networks import ClassificationHead, build_unet, evaluating, last_features, last_layer
-from prunecxr.models import prunable_weights
+from prunecxr.localization.networks import ClassificationHead, build_unet, last_features, last_layer
+from prunecxr.models import evaluating, prunable_weights
 from tests.localization.lesions import FEATURES
 
 INPUTS = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
