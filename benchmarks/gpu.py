@@ -39,8 +39,9 @@ from prunecxr.evaluation.engines import Evaluator  # noqa: E402
 from prunecxr.evaluation.metrics import class_scores  # noqa: E402
 from prunecxr.evaluation.predict import probabilities  # noqa: E402
 from prunecxr.hardware import Compute, autocast, resolve_precision  # noqa: E402
-from prunecxr.models import build_model, prunable_weights  # noqa: E402
-from prunecxr.training import Images, fit  # noqa: E402
+from prunecxr.learning.classification import Images, fit  # noqa: E402
+from prunecxr.networks.families import build_model  # noqa: E402
+from prunecxr.networks.prunable import prunable_weights  # noqa: E402
 
 PACKAGES = ("torch", "torchvision", "numpy")
 SEEDS, EPOCHS = 30, 60  # paper A: seeds, and epochs at most

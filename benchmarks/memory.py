@@ -68,7 +68,7 @@ def parameters(architecture: str) -> int:
     """How many weights a network has."""
     import torch
 
-    from prunecxr.models import build_architecture
+    from prunecxr.networks.families import build_architecture
 
     with torch.device("meta"):
         return sum(weight.numel() for weight in build_architecture(architecture, 20).parameters())

@@ -18,16 +18,18 @@ import torch
 from common import ROOT, circumstances, parser, publish, table
 
 from prunecxr.compression.masks import apply_masks
-from prunecxr.config import build_config, read_recipe
 from prunecxr.evaluation.engines import Evaluator
 from prunecxr.evaluation.metrics import class_scores
 from prunecxr.evaluation.predict import probabilities
 from prunecxr.hardware import Compute
-from prunecxr.models import build_model, prunable_weights
-from prunecxr.pipeline import material
-from prunecxr.pipeline.population import compute_of, place
-from prunecxr.pipeline.registration import masks_of
-from prunecxr.training import Images, fit
+from prunecxr.learning.classification import Images, fit
+from prunecxr.networks.families import build_model
+from prunecxr.networks.prunable import prunable_weights
+from prunecxr.options.recipe import build_config, read_recipe
+from prunecxr.studies.pruning import material
+from prunecxr.studies.pruning.config import Config
+from prunecxr.studies.pruning.population import compute_of, place
+from prunecxr.studies.pruning.registration import masks_of
 
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn")
 
@@ -46,7 +48,7 @@ def main() -> None:
     options = dict(option.partition("=")[::2] for option in given.options)
     with tempfile.TemporaryDirectory(prefix="prunecxr-benchmark-") as folder:
         recipe = read_recipe(ROOT / "recipes" / "demo.yaml")
-        config = build_config(recipe, {**options, "workdir": folder})
+        config = build_config(Config, recipe, {**options, "workdir": folder})
         data = material.prepare(config)
         images = {
             split: Images(np.array(data.cached[split].pixels), getattr(data.dataset, split).table.labels)

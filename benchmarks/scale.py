@@ -28,13 +28,14 @@ from logged import log_study
 
 from prunecxr.compression.criteria import magnitude
 from prunecxr.compression.masks import apply_masks, rank
-from prunecxr.config import AnalysisOptions
 from prunecxr.evaluation.engines import Evaluator
 from prunecxr.evaluation.metrics import class_scores
 from prunecxr.evaluation.predict import probabilities
 from prunecxr.hardware import Compute
-from prunecxr.models import build_model, prunable_weights
-from prunecxr.pipeline.findings import analyse_study
+from prunecxr.networks.families import build_model
+from prunecxr.networks.prunable import prunable_weights
+from prunecxr.options.sections import AnalysisOptions
+from prunecxr.studies.pruning.findings import analyse_study
 from prunecxr.tracking.query import read_population
 from prunecxr.tracking.store import open_store
 

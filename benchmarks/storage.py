@@ -28,7 +28,8 @@ from prunecxr.compression.masks import apply_masks, rank
 from prunecxr.compression.packing import PackedModel, pack, unpack
 from prunecxr.data.cache import cache_images
 from prunecxr.data.phantom import PhantomImages, phantom_tables
-from prunecxr.models import build_model, prunable_weights
+from prunecxr.networks.families import build_model
+from prunecxr.networks.prunable import prunable_weights
 from prunecxr.tracking import runs
 
 PACKAGES = ("prunecxr", "torch", "numpy", "pyarrow", "pandas")

@@ -27,14 +27,15 @@ from common import circumstances, parser, publish, table
 from plain import Files, evaluate_variant, write_images
 from torch import nn
 
-from prunecxr.config import build_config
 from prunecxr.data.held_out import open_held_out
 from prunecxr.data.phantom import phantom_tables
 from prunecxr.evaluation.engines import ENGINES, best_engine
 from prunecxr.hardware import Compute, autocast
-from prunecxr.models import build_model
-from prunecxr.pipeline import material, population
-from prunecxr.pipeline.audit import audit
+from prunecxr.networks.families import build_model
+from prunecxr.options.recipe import build_config
+from prunecxr.studies.pruning import material, population
+from prunecxr.studies.pruning.audit import audit
+from prunecxr.studies.pruning.config import Config
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.store import open_store
 
@@ -60,14 +61,14 @@ def ours(folder: Path, given: Namespace, sparsities: tuple[float, ...]) -> tuple
         "engine": given.engine, "workdir": str(folder / "work"), "register_sparsities": "0",
     }  # fmt: skip
     store = open_store()
-    config = build_config({}, {**options, "sparsities": "0"})
+    config = build_config(Config, {}, {**options, "sparsities": "0"})
     start = time.perf_counter()
     data = material.prepare_held_out(config, open_held_out(config.data, None))
     decoding = time.perf_counter() - start
     with contextlib.redirect_stdout(io.StringIO()):
         audit(store, config, str(folder / "dense.pt"), 0)  # makes the seed run
     (found,) = runs.search(store, {names.KIND: "seed"})
-    config = build_config({}, {**options, "sparsities": ",".join(f"{k:g}" for k in sparsities)})
+    config = build_config(Config, {}, {**options, "sparsities": ",".join(f"{k:g}" for k in sparsities)})
     start = time.perf_counter()
     sweep = population.sweep_seed(store, config, data, runs.wrap(store, found))
     return decoding, (time.perf_counter() - start) / sweep.added, population.compute_of(config)

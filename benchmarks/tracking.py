@@ -107,12 +107,12 @@ def epoch_cost(uri: str, count: int) -> tuple[float, float]:
     """Milliseconds that logging an epoch takes, and its share of a loop over epochs as short as the demo's, percent."""
     import torch
 
-    from prunecxr.config import TrainingOptions
     from prunecxr.hardware import Compute, resolve_precision
-    from prunecxr.models import build_model
-    from prunecxr.pipeline.population import epoch_logger
+    from prunecxr.learning.classification import Epoch, Images, fit
+    from prunecxr.networks.families import build_model
+    from prunecxr.options.sections import TrainingOptions
+    from prunecxr.studies.pruning.population import epoch_logger
     from prunecxr.tracking import runs
-    from prunecxr.training import Epoch, Images, fit
 
     rng = np.random.default_rng(0)
     images = Images(rng.integers(0, 255, (count, 64, 64), dtype=np.uint8), rng.integers(0, 2, (count, 3)))

@@ -24,13 +24,13 @@ from common import circumstances, parser, publish, table
 from plain import Files, training_steps, write_images
 from torch.nn import functional
 
-from prunecxr.config import TrainingOptions
 from prunecxr.data.cache import cache_images
 from prunecxr.data.phantom import PhantomImages, phantom_tables
 from prunecxr.hardware import Compute, autocast, resolve_device, resolve_precision
-from prunecxr.models import build_model
-from prunecxr.pipeline.population import place
-from prunecxr.training import Epoch, Images, fit
+from prunecxr.learning.classification import Epoch, Images, fit
+from prunecxr.networks.families import build_model
+from prunecxr.options.sections import TrainingOptions
+from prunecxr.studies.pruning.population import place
 
 PACKAGES = ("torch", "torchvision", "numpy")
 # Kinds of operations by their names in torch's profiler.

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 from prunecxr import cli
-from prunecxr.config import MAX_SEED, TrainingOptions, parse_arguments
 from prunecxr.errors import UserError
+from prunecxr.options.command_line import parse_arguments
+from prunecxr.options.sections import TrainingOptions
+from prunecxr.options.types import MAX_SEED
+from prunecxr.studies.pruning.config import Config
 
 
 def command() -> None:
@@ -15,7 +18,7 @@ def command() -> None:
         "seed": "of a network that was trained elsewhere: the seed that it counts as; default 0",
         "train_labels": "of such a network: label table of its training images, or their class counts (class,count)",
     }
-    given = parse_arguments(__doc__, own, leave_out=("seeds",))
+    given = parse_arguments(__doc__, own, leave_out=("seeds",), model=Config)
     run_id, model, seed, train_labels = (given.pop(name) for name in ("run", "model", "seed", "train_labels"))
     if bool(run_id) == bool(model):
         raise UserError("give one of the options run (id of a seed run) and model (models:/ URI, or a file)")
@@ -24,9 +27,9 @@ def command() -> None:
     without_effect = [name for name in TrainingOptions.model_fields if given[name] and name != "architecture"]
     if without_effect:
         raise UserError(f"option {without_effect[0]}: the network is trained already; leave it out")
-    from prunecxr.pipeline.audit import audit, configure_audit, own_seed_run
-    from prunecxr.pipeline.options import configure_from_run
-    from prunecxr.pipeline.study import prune, resolve_seed_run
+    from prunecxr.studies.pruning.audit import audit, configure_audit, own_seed_run
+    from prunecxr.studies.pruning.configure import configure_from_run
+    from prunecxr.studies.pruning.study import prune, resolve_seed_run
     from prunecxr.tracking.store import open_store
 
     store = open_store()

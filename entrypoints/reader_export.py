@@ -1,8 +1,8 @@
 """Write forms for readers: each a blinded set of PIEs and other images with their labels and three questions."""
 
 from prunecxr import cli
-from prunecxr.config import parse_arguments
 from prunecxr.errors import UserError
+from prunecxr.options.command_line import parse_arguments
 
 
 def command() -> None:
@@ -16,10 +16,10 @@ def command() -> None:
         "images": "folder that holds the images; default that of the study",
         "labels": "label tables that go with it; without them, images are found by their ids alone",
     }
-    given = parse_arguments(__doc__, own, config_options=False)
+    given = parse_arguments(__doc__, own, model=None)
     if not given["study"] and not given["recipe"]:
         raise UserError("option study is missing: give the name of an analysed study")
-    from prunecxr.pipeline.readers import export_forms
+    from prunecxr.studies.readers.forms import export_forms
     from prunecxr.tracking.store import open_store
 
     export_forms(open_store(), given)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from prunecxr.localization.config import HtlDataOptions
+from prunecxr.studies.localization.config import HtlDataOptions
 
 
 def options(dataset: str, **others: Any) -> HtlDataOptions:

@@ -22,16 +22,23 @@ def loaded_by(module: str) -> frozenset[str]:
 
 
 NO_TORCH = [
-    "config", "identity", "data.tables", "data.labels", "data.datasets", "data.cache", "data.phantom",
-    "data.predictions", "data.imported", "evaluation.metrics", "localization.scores", "localization.mining",
-    "localization.boxes", "localization.listed", "localization.additions", "localization.pixels",
-    "localization.phantom", "localization.config", "localization.keys", "localization.gallery",
+    "studies.pruning.config", "studies.pruning.keys", "options.recipe", "data.tables", "data.labels", "data.datasets", "data.cache", "data.phantom",
+    "data.predictions", "data.imported", "evaluation.metrics", "studies.localization.scores", "studies.localization.mining",
+    "studies.localization.boxes", "studies.localization.lesions.listed", "studies.localization.lesions.additions", "studies.localization.lesions.pixels",
+    "studies.localization.lesions.phantom", "studies.localization.config", "studies.localization.keys", "studies.localization.gallery",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "module",
-    [*NO_TORCH, "pipeline.findings", "pipeline.analyze", "pipeline.data", "pipeline.readers", "pipeline.htl_findings"],
+    [
+        *NO_TORCH,
+        "studies.pruning.findings",
+        "studies.pruning.analyze",
+        "studies.pruning.check",
+        "studies.readers.forms",
+        "studies.localization.findings",
+    ],
 )
 def test_no_torch(module):
     assert not loaded_by(f"prunecxr.{module}") & {"torch", "torchvision"}
@@ -40,49 +47,60 @@ def test_no_torch(module):
 @pytest.mark.parametrize(
     "module",
     [
-        "analysis.study",
-        "report.page",
-        "report.illustrations",
-        "analysis.readers",
-        "report.reader_form",
-        "analysis.htl_study",
-        "report.htl_page",
+        "studies.pruning.analysis.study",
+        "studies.pruning.sections.page",
+        "studies.pruning.sections.illustrations",
+        "studies.readers.analysis",
+        "studies.readers.sections.form",
+        "studies.localization.analysis.study",
+        "studies.localization.sections.page",
     ],
 )
 def test_analysis_and_report_know_neither_torch_nor_mlflow(module):
     found = loaded_by(f"prunecxr.{module}")
     assert not found & {"torch", "mlflow"}
-    assert not any(name.startswith(("prunecxr.tracking", "prunecxr.pipeline", "prunecxr.data")) for name in found)
+    assert not any(name.startswith(("prunecxr.tracking", "prunecxr.data")) for name in found)
 
 
 @pytest.mark.parametrize(
-    "module", [*NO_TORCH, "models", "training", "compression.packing", "evaluation.predict", "data.batches"]
+    "module",
+    [
+        *NO_TORCH,
+        "networks.families",
+        "learning.classification",
+        "compression.packing",
+        "evaluation.predict",
+        "data.batches",
+    ],
 )
 def test_only_tracking_knows_mlflow(module):
     assert "mlflow" not in loaded_by(f"prunecxr.{module}")
 
 
-@pytest.mark.parametrize("module", ["search.turns", "search.sampling", "search.ledger", "report.search_figures"])
+@pytest.mark.parametrize(
+    "module",
+    ["studies.search.turns", "studies.search.sampling", "studies.search.ledger", "studies.search.sections.figures"],
+)
 def test_a_search_knows_neither_training_nor_tracking(module):
     found = loaded_by(f"prunecxr.{module}")
     assert not found & {"torch", "mlflow"}
-    assert not any(name.startswith(("prunecxr.tracking", "prunecxr.pipeline", "prunecxr.data")) for name in found)
+    assert not any(name.startswith(("prunecxr.tracking", "prunecxr.data")) for name in found)
 
 
 def test_recipes_are_read_without_optuna():
-    assert "optuna" not in loaded_by("prunecxr.config")
+    assert "optuna" not in loaded_by("prunecxr.studies.pruning.config")
 
 
 def test_a_seed_knows_no_analysis_and_an_analysis_no_training():
-    seed, analysis = loaded_by("prunecxr.pipeline.population"), loaded_by("prunecxr.pipeline.findings")
+    seed, analysis = loaded_by("prunecxr.studies.pruning.population"), loaded_by("prunecxr.studies.pruning.findings")
     assert not any(name.startswith(("prunecxr.analysis", "prunecxr.report")) for name in seed)
-    assert not any(name.startswith(("prunecxr.training", "prunecxr.compression")) for name in analysis)
+    assert not any(name.startswith(("prunecxr.learning.classification", "prunecxr.compression")) for name in analysis)
 
 
 def test_tracking_knows_no_analysis():
     for module in ("query", "runs", "store", "registry"):
         found = loaded_by(f"prunecxr.tracking.{module}")
-        assert not any(name.startswith(("prunecxr.analysis", "prunecxr.report", "prunecxr.pipeline")) for name in found)
+        assert not any(name.startswith(("prunecxr.analysis", "prunecxr.report", "prunecxr.studies")) for name in found)
 
 
 def test_mlflow_is_named_in_tracking_alone():

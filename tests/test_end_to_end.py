@@ -15,7 +15,7 @@ import pytest
 from mlflow import MlflowClient
 
 from prunecxr.tracking import names
-from tests.pipeline.conftest import SMALL
+from tests.studies.conftest import SMALL
 
 ROOT = Path(__file__).parents[1]
 

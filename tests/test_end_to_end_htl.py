@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.pipeline.test_htl import ONE_SEED, SMALL_HTL
+from tests.studies.localization.test_whole_study import ONE_SEED, SMALL_HTL
 from tests.test_end_to_end import ROOT, entry_point, environment, mlflow_run, runs_of
 
 __all__ = ["environment"]  # a fixture

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from prunecxr.hardware import Compute
-from prunecxr.training import Images
+from prunecxr.learning.classification import Images
 
 CPU = Compute(torch.device("cpu"), "fp32", True, 16)
 

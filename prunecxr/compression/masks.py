@@ -28,7 +28,8 @@ class Channels:
     """What scope `channel` must know of a network.
 
     Attributes:
-        axes: axis of the output channels, of every weight whose channels compete (`prunecxr.models.channel_axes`).
+        axes: axis of the output channels, of every weight whose channels compete
+            (`prunecxr.networks.prunable.channel_axes`).
         score: scores of the weights of channels, (n, weights) -> scores of the channels, (n,).
     """
 

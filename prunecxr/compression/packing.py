@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from prunecxr.models import build_skeleton, prunable_weights
+from prunecxr.networks.families import build_skeleton
+from prunecxr.networks.prunable import prunable_weights
 
 # A mask costs one bit a weight and saves 32 bits a zero: worth it from one zero in 32 on.
 WORTHWHILE = 1 / 32

@@ -14,7 +14,7 @@ from prunecxr.errors import UserError
 
 
 class DataOptions(Protocol):
-    """The options that say which images and labels: `prunecxr.config.DataOptions`."""
+    """The options that say which images and labels: `prunecxr.options.sections.DataOptions`."""
 
     @property
     def dataset(self) -> str: ...
@@ -114,7 +114,10 @@ def open_tables(options: DataOptions) -> Dataset:
 
 def open_phantom(options: DataOptions) -> Dataset:
     """Synthetic radiographs, rendered at the size asked for."""
-    from prunecxr.data.phantom import PhantomImages, phantom_tables  # drawn only where it is used
+    from prunecxr.data.phantom import (
+        PhantomImages,
+        phantom_tables,  # drawn only where it is used
+    )
 
     tables = phantom_tables(options.phantom_train, options.phantom_val, options.phantom_test, options.phantom_seed)
     check_splits(tables)

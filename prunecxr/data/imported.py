@@ -9,11 +9,11 @@ from typing import Literal
 
 import pandas as pd
 
-from prunecxr.config import DataOptions
 from prunecxr.data.labels import LabelTable, class_warnings, read_splits, some
 from prunecxr.data.published import COUNTS, IMAGES, differences
 from prunecxr.data.tables import RawTable, read_csv
 from prunecxr.errors import UserError
+from prunecxr.options.sections import DataOptions
 
 COUNT_COLUMNS = ("train_count", "count", "train")
 UNKNOWN = (

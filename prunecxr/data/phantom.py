@@ -23,15 +23,7 @@ from scipy.special import ndtr, ndtri
 
 from prunecxr.data.labels import LabelTable
 from prunecxr.data.phantom_signs import ANATOMY, MARKS
-from prunecxr.data.phantom_thorax import (
-    CHOICES,
-    Canvas,
-    Choices,
-    Thorax,
-    draw_thorax,
-    patient_thorax,
-    smooth_field,
-)
+from prunecxr.data.phantom_thorax import CHOICES, Canvas, Choices, Thorax, draw_thorax, patient_thorax, smooth_field
 from prunecxr.errors import UserError
 
 VERSION = 1  # goes into the stamps: raise it with every change of the drawing

@@ -15,7 +15,7 @@ from prunecxr.errors import EnvironmentFault
 from prunecxr.evaluation.fusion import fuse
 from prunecxr.evaluation.predict import outputs_in_fp32, predict_logits
 from prunecxr.hardware import Compute, autocast
-from prunecxr.models import evaluating
+from prunecxr.networks.prunable import evaluating
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
 Prepare = Callable[[], Forward]  # gives the forward pass for the weights that the network has now

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from prunecxr.data.batches import evaluation_batches
 from prunecxr.hardware import Compute, autocast
-from prunecxr.models import evaluating, output_layer
+from prunecxr.networks.prunable import evaluating, output_layer
 
 
 @torch.inference_mode()

@@ -1,1 +1,1 @@
-"""Paper B: hard-to-learn samples of a localization network, found by pruning it."""
+"""Where U-Nets lived that earlier versions registered: their pickles name it."""

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from prunecxr.report.page_style import STYLE
-from prunecxr.report.tables import html_table
+from prunecxr.studies.pruning.sections.tables import html_table
 
 if TYPE_CHECKING:
-    from prunecxr.report.illustrations import Illustration
+    from prunecxr.studies.pruning.sections.illustrations import Illustration
 
 
 def document(title: str, kind: str, heading: str, body: str, navigation: Iterable[tuple[str, str]] = ()) -> str:

@@ -20,7 +20,7 @@ from torch import nn
 import prunecxr
 from prunecxr.data.images import resize
 from prunecxr.hardware import Compute, resolve_device
-from prunecxr.localization.settings import localizer
+from prunecxr.studies.localization.settings import localizer
 
 SETTINGS = "prunecxr.json"
 REQUIRED = (

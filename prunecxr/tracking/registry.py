@@ -14,8 +14,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from torch import nn
 
-from prunecxr.checkpoints import LOAD_ERRORS
 from prunecxr.errors import EnvironmentFault, UserError
+from prunecxr.networks.checkpoints import LOAD_ERRORS
 from prunecxr.tracking import flavor, names
 from prunecxr.tracking.flavor import Settings
 from prunecxr.tracking.runs import TrackedRun

@@ -13,8 +13,9 @@ from torch.nn.utils import prune
 from prunecxr.compression.criteria import CHANNEL_SCORES, CRITERIA, mean_score
 from prunecxr.compression.masks import ChannelRanking, Channels, apply_masks, nonzero_weights, rank, split_method
 from prunecxr.errors import UserError
-from prunecxr.localization.networks import build_unet
-from prunecxr.models import build_model, channel_axes, prunable_weights
+from prunecxr.networks.families import build_model
+from prunecxr.networks.prunable import channel_axes, prunable_weights
+from prunecxr.networks.unet import build_unet
 from tests import tiny
 
 SPARSITIES = (0.0, 0.05, 0.2, 0.5, 0.7, 0.9)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from prunecxr.compression.magnitudes import EDGES, magnitude_histogram, share_below
-from prunecxr.models import prunable_weights
+from prunecxr.networks.prunable import prunable_weights
 from tests import tiny
 
 

@@ -12,7 +12,8 @@ from torch.nn.utils import prune
 from prunecxr.compression.criteria import CRITERIA, find_criterion
 from prunecxr.compression.masks import Ranking, apply_masks, nonzero_weights, rank, split_method
 from prunecxr.errors import UserError
-from prunecxr.models import build_model, prunable_weights
+from prunecxr.networks.families import build_model
+from prunecxr.networks.prunable import prunable_weights
 from tests import tiny
 
 SPARSITIES = (0.0, 0.05, 0.33, 0.5, 0.9, 0.95, 0.999)

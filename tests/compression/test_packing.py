@@ -15,7 +15,8 @@ from hypothesis.extra import numpy as arrays
 from prunecxr.compression.criteria import magnitude
 from prunecxr.compression.masks import apply_masks, rank
 from prunecxr.compression.packing import PackedModel, pack, unpack
-from prunecxr.models import build_model, prunable_weights
+from prunecxr.networks.families import build_model
+from prunecxr.networks.prunable import prunable_weights
 
 
 @given(

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prunecxr.config import DataOptions
 from prunecxr.data.cache import cache_images, data_fingerprint
 from prunecxr.data.datasets import DATASETS, open_dataset
 from prunecxr.errors import UserError
+from prunecxr.options.sections import DataOptions
 
 
 def options(dataset: str = "csv", **others: Any) -> Any:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prunecxr.config import DataOptions
 from prunecxr.data.datasets import open_dataset
 from prunecxr.data.held_out import open_held_out
 from prunecxr.errors import UserError
+from prunecxr.options.sections import DataOptions
 
 
 @pytest.fixture

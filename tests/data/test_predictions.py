@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prunecxr.config import DataOptions
 from prunecxr.data.imported import read_imported_labels
 from prunecxr.data.labels import LabelTable, read_table
 from prunecxr.data.predictions import PredictionReader, content_digest, find_predictions, table_fingerprint
 from prunecxr.data.unpickling import read_pickled_table
 from prunecxr.errors import UserError
+from prunecxr.options.sections import DataOptions
 
 LABELS = "id,Mass,Hernia,subj_id\na.png,1,0,1\nb.png,0,0,1\nc.png,1,1,2\n"
 VALUES = np.array([[0.25, 0.5], [0.75, 0.125], [0.0, 1.0]])

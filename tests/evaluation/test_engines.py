@@ -13,7 +13,7 @@ from prunecxr.errors import EnvironmentFault
 from prunecxr.evaluation import engines
 from prunecxr.evaluation.engines import Evaluator
 from prunecxr.evaluation.predict import outputs_in_fp32, predict_logits
-from prunecxr.models import prunable_weights
+from prunecxr.networks.prunable import prunable_weights
 from tests import tiny
 from tests.tiny import needs_bf16
 

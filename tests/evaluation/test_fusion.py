@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from prunecxr.evaluation.fusion import FusedConvolution, fuse
-from prunecxr.models import build_model
+from prunecxr.networks.families import build_model
 from tests import tiny
 from tests.tiny import needs_bf16
 

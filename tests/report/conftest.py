@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from prunecxr.analysis.study import analyse
-from prunecxr.report.findings import Findings, gallery
-from prunecxr.report.illustrations import Illustration, illustrate
+from prunecxr.studies.pruning.analysis.study import analyse
+from prunecxr.studies.pruning.sections.findings import Findings, gallery
+from prunecxr.studies.pruning.sections.illustrations import Illustration, illustrate
 from tests import synthetic_study
 
 ODD_NAME = '<b>Mass & $x$ "co"</b>'

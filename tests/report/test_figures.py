@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from prunecxr.analysis.readers import summary
-from prunecxr.report import figures, figures_images, illustrations
-from prunecxr.report.illustrations import illustrate
 from prunecxr.report.style import as_png, as_svg
+from prunecxr.studies.pruning.sections import figures, figures_images, illustrations
+from prunecxr.studies.pruning.sections.illustrations import illustrate
+from prunecxr.studies.readers.analysis import summary
 
 CORRECTED = "_chance_corrected"
 BESIDE = ["methods", "forgettability_curves", "first_drop", "change_at_max"]
@@ -150,5 +150,5 @@ def test_lines_of_the_interaction_are_the_regression(findings) -> None:
 
 
 def test_nothing_global_is_used() -> None:
-    code = "import prunecxr.report.page, sys; assert 'matplotlib.pyplot' not in sys.modules"
+    code = "import prunecxr.studies.pruning.sections.page, sys; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

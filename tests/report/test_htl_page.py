@@ -13,12 +13,12 @@ import pytest
 import xarray as xr
 from PIL import Image
 
-from prunecxr.analysis.htl import REGIONS
-from prunecxr.analysis.htl_study import Options, Scores, analyse
-from prunecxr.report import htl_sentences
-from prunecxr.report.htl_findings import GalleryRow, HtlFindings
-from prunecxr.report.htl_illustrations import illustrate
-from prunecxr.report.htl_page import TITLES, render
+from prunecxr.studies.localization.analysis.htl import REGIONS
+from prunecxr.studies.localization.analysis.study import Options, Scores, analyse
+from prunecxr.studies.localization.sections import sentences as htl_sentences
+from prunecxr.studies.localization.sections.findings import GalleryRow, HtlFindings
+from prunecxr.studies.localization.sections.illustrations import illustrate
+from prunecxr.studies.localization.sections.page import TITLES, render
 
 OPTIONS = Options(
     prune_fraction=0.7,

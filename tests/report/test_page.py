@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prunecxr.report.findings import gallery
-from prunecxr.report.page import render
-from prunecxr.report.tables import EXEMPLARS, html_table
+from prunecxr.studies.pruning.sections.findings import gallery
+from prunecxr.studies.pruning.sections.page import render
+from prunecxr.studies.pruning.sections.tables import EXEMPLARS, html_table
 
 GOLDEN = Path(__file__).with_name("golden_report.txt")
 VOID = {"meta", "img", "br", "wbr"}

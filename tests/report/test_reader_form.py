@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prunecxr.analysis.readers import summary
-from prunecxr.report import reader_findings
-from prunecxr.report.reader_findings import ReaderFindings
-from prunecxr.report.reader_form import COLUMNS, Item, as_png, form_page, form_table
 from prunecxr.report.style import as_png as figure_png
 from prunecxr.report.style import as_svg
+from prunecxr.studies.readers.analysis import summary
+from prunecxr.studies.readers.sections import findings as reader_findings
+from prunecxr.studies.readers.sections.findings import ReaderFindings
+from prunecxr.studies.readers.sections.form import COLUMNS, Item, as_png, form_page, form_table
 
 ODD = "</script><b>Mass</b> & \u2028"
 ITEMS = [Item("BCDFGH", (ODD, "Edema"), as_png(np.zeros((8, 6), np.uint8))), Item("JKLMNP", (), b"png")]

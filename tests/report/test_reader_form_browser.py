@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prunecxr.pipeline.reader_answers import read_answers
-from prunecxr.report.reader_form import Item, as_png, form_page
+from prunecxr.studies.readers.answers import read_answers
+from prunecxr.studies.readers.sections.form import Item, as_png, form_page
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prunecxr.analysis.study import analyse
-from prunecxr.report.findings import Findings
-from prunecxr.report.illustrations import illustrate
-from prunecxr.report.page import render
-from prunecxr.report.sentences import answers
+from prunecxr.studies.pruning.analysis.study import analyse
+from prunecxr.studies.pruning.sections.findings import Findings
+from prunecxr.studies.pruning.sections.illustrations import illustrate
+from prunecxr.studies.pruning.sections.page import render
+from prunecxr.studies.pruning.sections.sentences import answers
 
 
 def words(findings: Findings) -> str:

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prunecxr.report import captions, sentences
-from prunecxr.report.findings import Findings
-from prunecxr.report.illustrations import Illustration, illustrate
-from prunecxr.report.page import render
+from prunecxr.studies.pruning.sections import captions, sentences
+from prunecxr.studies.pruning.sections.findings import Findings
+from prunecxr.studies.pruning.sections.illustrations import Illustration, illustrate
+from prunecxr.studies.pruning.sections.page import render
 
 
 def with_correlations(findings: Findings, raw: tuple[float, float], corrected: tuple[float, float]) -> Findings:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from prunecxr.errors import EnvironmentFault, UserError
-from prunecxr.models import build_model
+from prunecxr.networks.families import build_model
 from prunecxr.tracking import names, query, registry, runs
 from prunecxr.tracking.registry import Settings
 from tests.tracking.variants import CLASSES, IDS, log_seed, log_variant, probabilities_of, scores_of

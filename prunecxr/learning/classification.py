@@ -1,0 +1,125 @@
+"""Training one classifier (paper A): its loss, its scores on the validation images, what early stopping watches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from prunecxr.data.batches import TrainingBatches
+from prunecxr.errors import Diverged, UserError
+from prunecxr.evaluation.metrics import class_scores, mean_scores
+from prunecxr.evaluation.predict import predict_logits, probabilities
+from prunecxr.hardware import Compute
+from prunecxr.learning.loop import EpochRecord, Task, run_epochs
+from prunecxr.learning.losses import make_loss
+from prunecxr.learning.optimizers import make_optimizer, make_schedule
+
+if TYPE_CHECKING:  # the numeric core runs where pydantic is not installed
+    from prunecxr.options.sections import TrainingOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch(EpochRecord):
+    """What one epoch came to. Losses are means over images; the scores are means over the classes that have them."""
+
+    val_loss: float
+    val_mean_ap: float
+    val_mean_auroc: float
+
+
+@dataclass(frozen=True)
+class Images:
+    """Pixels and labels of a split, in one order: (n, height, width) uint8 and (n, n_classes) 0/1."""
+
+    pixels: np.ndarray
+    labels: np.ndarray
+
+
+def fit(
+    model: nn.Module,
+    train: Images,
+    val: Images,
+    options: TrainingOptions,
+    compute: Compute,
+    *,
+    seed: int,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+    desc: str = "training",
+) -> list[Epoch]:
+    """Train `model` in place and leave it with the weights of its best epoch (paper A, section 2.2 and table 1).
+
+    Args:
+        model: network with n_classes outputs (logits), on `compute.device`.
+        seed, checkpoint, on_epoch, desc: as in `prunecxr.learning.loop.run_epochs`.
+    Returns:
+        the epochs.
+    Raises:
+        UserError: the loss became NaN, or what early stopping watches is undefined.
+        EnvironmentFault: the checkpoint cannot be written or read.
+    """
+    batches = TrainingBatches(
+        train.pixels,
+        train.labels,
+        batch_size=options.batch_size,
+        flip=options.flip,
+        rotation=options.rotation,
+        device=compute.device,
+        channels_last=compute.channels_last,
+    )
+    optimizer = make_optimizer(model, options.optimizer, options.learning_rate, options.weight_decay, options.momentum)
+
+    def validate(network: nn.Module) -> dict[str, float]:
+        loss, scores = _validate(network, val, compute)
+        return {"val_loss": loss, "val_mean_ap": scores["ap"], "val_mean_auroc": scores["auroc"]}
+
+    return run_epochs(
+        model,
+        batches,
+        Task(
+            loss=make_loss(options.loss, train.labels, compute.device),
+            validate=validate,
+            record=Epoch,
+            value=lambda epoch: monitored(epoch, options.monitor),
+            summary=lambda epoch: f"val AUROC {epoch.val_mean_auroc:.3f}, mAP {epoch.val_mean_ap:.3f}",
+        ),
+        optimizer,
+        make_schedule(optimizer, options.schedule, options.epochs * len(batches)),
+        compute,
+        epochs=options.epochs,
+        patience=options.patience,
+        n_images=len(train.pixels),
+        seed=seed,
+        checkpoint=checkpoint,
+        on_epoch=on_epoch,
+        desc=desc,
+    )
+
+
+def _validate(model: nn.Module, val: Images, compute: Compute) -> tuple[float, dict[str, float]]:
+    """Mean loss an image, and the mean scores over the classes that have them."""
+    logits = predict_logits(model, val.pixels, compute)
+    if not torch.isfinite(logits).all():
+        raise Diverged("training diverged: the network's outputs on the validation split are not finite")
+    loss = functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(val.labels.astype(np.float32)))
+    return float(loss), mean_scores(class_scores(val.labels, probabilities(logits)))
+
+
+def monitored(epoch: Epoch, monitor: str) -> float:
+    """What early stopping watches, higher is better."""
+    if monitor == "val_loss":
+        return -epoch.val_loss
+    if math.isnan(epoch.val_mean_auroc):
+        raise UserError(
+            "option monitor: val_auc is undefined, no class has both positive and negative images in the "
+            "validation split; use monitor=val_loss or a larger validation split"
+        )
+    return epoch.val_mean_auroc

@@ -1,0 +1,1 @@
+"""Networks: built by name, read from files, their prunable weights."""

@@ -1,0 +1,1 @@
+"""Options: what can be asked for, read and checked."""

@@ -1,0 +1,157 @@
+"""Every option of a study: its section, type, range, default and help text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from prunecxr.options.types import MAX_SEED, NAME, Fractions, LabelMap, Names, Pair, Sparsities, parse_sparsities
+
+
+class Section(BaseModel):
+    """A group of options that one stage takes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def settled(self, given: Mapping[str, str], source: str) -> Self:  # noqa: ARG002
+        """This configuration, checked for what no single option shows.
+
+        Args:
+            given: option name -> text, of the command line.
+            source: what to call the recipe in messages.
+        """
+        return self
+
+    def further_recipe(self) -> dict[str, Any]:
+        """What a recipe file holds besides the options."""
+        return {}
+
+
+Chosen = TypeVar("Chosen", bound=Section)
+
+
+class DataOptions(Section):
+    """Which images and labels."""
+
+    dataset: str = Field("phantom", description="phantom, nih-cxr-lt, mimic-cxr-lt or csv")
+    dataset_name: str | None = Field(
+        None, pattern=NAME, description="name in tags and models, for csv; default: the data set's"
+    )
+    images: Path | None = Field(None, description="folder that holds the images, at any depth")
+    labels: str | None = Field(None, description="folder with the split tables, or three files: train,val,test")
+    id_column: str | None = Field(None, description="column of the image id; default: recognised by its name")
+    subject_column: str | None = Field(
+        None, description="column of the patient id, or 'none' if every image is its own patient"
+    )
+    ignore_columns: Names = Field((), description="columns that are no labels")
+    label_map: LabelMap = Field({}, description="what label values other than 0 and 1 mean, as in -1:0,blank:0")
+    image_size: int = Field(256, ge=16, le=2048, description="side of the square the images are resized to, pixels")
+    interpolation: Literal["bilinear", "bicubic", "box", "lanczos", "nearest"] = Field(
+        "bilinear", description="how images are resized"
+    )
+    phantom_train: int = Field(1500, ge=50, le=200_000, description="phantom images to train on")
+    phantom_val: int = Field(300, ge=50, le=200_000, description="phantom images to validate on")
+    phantom_test: int = Field(500, ge=50, le=200_000, description="phantom images to test on")
+    phantom_seed: int = Field(0, ge=0, le=MAX_SEED, description="seed of the phantom")
+
+
+class TrainingOptions(Section):
+    """How a seed's network is trained; defaults are paper A's recipe."""
+
+    architecture: str = Field("resnet50", description="any torchvision.models classification architecture")
+    weights: str = Field("imagenet", description="imagenet, none, a torchvision weight name, or a local weight file")
+    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="optimizer")
+    learning_rate: float = Field(1e-4, gt=0, le=10, description="learning rate (the highest one, under a schedule)")
+    weight_decay: float = Field(0.0, ge=0, le=10, description="weight decay")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum, for sgd")
+    schedule: Literal["constant", "cosine", "one_cycle"] = Field("constant", description="learning-rate schedule")
+    loss: Literal["bce", "weighted_bce", "focal"] = Field(
+        "bce", description="bce, weighted_bce (positives of a class weigh as much as its negatives) or focal"
+    )
+    batch_size: int = Field(256, ge=2, le=4096, description="images a training step")
+    epochs: int = Field(60, ge=1, le=10_000, description="epochs at most")
+    patience: int = Field(15, ge=1, le=10_000, description="epochs without improvement after which training stops")
+    monitor: Literal["val_auc", "val_loss"] = Field("val_auc", description="what early stopping watches")
+    flip: bool = Field(True, description="random horizontal flips")
+    rotation: float = Field(15.0, ge=0, le=180, description="random rotation up to this angle, degrees")
+
+
+class CompressionOptions(Section):
+    """How the dense model of a seed is pruned."""
+
+    method: str = Field(
+        "magnitude", description="criterion, with scope if not global: random, magnitude@layer, magnitude@channel"
+    )
+    sparsities: Sparsities = Field(
+        parse_sparsities("0:0.95:0.05"), description="range like 0:0.95:0.05 or list like 0,0.5,0.9"
+    )
+    register_sparsities: Fractions = Field(
+        (0.9,), description="sparsities whose models are registered; the dense always is"
+    )
+    register_precision: Literal["fp32", "fp16"] = Field(
+        "fp32", description="weights of registered pruned models: fp32, or fp16 (half the size; what AP loses is noted)"
+    )
+
+
+class AnalysisOptions(Section):
+    """What is computed from a finished study."""
+
+    definition: Literal["paper", "published", "both"] = Field(
+        "both", description="FCD, frequency, IoU as in paper A's text, as its numbers were computed, or both"
+    )
+    pie_sparsity: float = Field(0.9, gt=0, lt=1, description="sparsity of the pruned models in the search for PIEs")
+    pie_fraction: float = Field(0.05, gt=0, le=0.5, description="share of the test images that are called PIEs")
+    alpha: float = Field(0.05, gt=0, lt=1, description="level below which a drop counts as significant")
+    bootstrap: int = Field(2000, ge=100, le=100_000, description="resamples of patients behind an interval")
+    highlight: Pair = Field((), description="two classes to mark in the figures of pairs, as in Emphysema,Hernia")
+
+
+class ExecutionOptions(Section):
+    """Where and in which precision things are computed."""
+
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto asks the hardware")
+    channels_last: bool = Field(True, description="memory layout that convolutions prefer")
+    eval_batch_size: int = Field(64, ge=1, le=4096, description="images an evaluation step")
+    workers: int = Field(0, ge=0, le=256, description="threads that decode images; 0: one a core")
+    workdir: Path = Field(Path(".prunecxr"), description="folder of image caches, checkpoints and locks")
+
+
+class SweepExecutionOptions(ExecutionOptions):
+    """Where and in which precision things are computed."""
+
+    engine: Literal["auto", "eager", "fused", "compiled", "graph"] = Field(
+        "auto", description="how evaluation runs: eager, fused or compiled (CPU), graph (CUDA); auto takes what pays"
+    )
+
+
+class Executed(Protocol):
+    """A configuration that says where and in which precision things are computed: every kind of study's."""
+
+    @property
+    def execution(self) -> ExecutionOptions: ...
+
+
+def sections(model: type[Section]) -> dict[str, type[Section]]:
+    """The sections of a configuration model by name."""
+    return {
+        name: field.annotation
+        for name, field in model.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    }
+
+
+def options(model: type[Section]) -> dict[str, tuple[str | None, str]]:
+    """Every option by its name, in order: its section (None at the top level) and its help text."""
+    inner = sections(model)
+    found: dict[str, tuple[str | None, str]] = {}
+    for name, field in model.model_fields.items():
+        if name not in inner and not field.exclude:
+            found[name] = (None, field.description or "")
+    for section, part in inner.items():
+        for name, field in part.model_fields.items():
+            found[name] = (section, field.description or "")
+    return found

@@ -1,1 +1,0 @@
-"""Pipeline: the composers. Only they join the stages."""

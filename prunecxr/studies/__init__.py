@@ -1,0 +1,1 @@
+"""Studies: each puts the stages together for one question."""

@@ -1,0 +1,1 @@
+"""Paper B: hard-to-learn samples, found by pruning."""

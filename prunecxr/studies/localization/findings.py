@@ -1,0 +1,252 @@
+"""One analysis of a localization study: tracking -> analysis -> report -> tracking. Knows no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from prunecxr import __version__
+from prunecxr.studies.localization.analysis import study as htl_study
+from prunecxr.studies.localization.analysis.htl import METRICS, REGIONS
+from prunecxr.studies.localization.analysis.study import PLAIN, Options, Scores
+from prunecxr.studies.localization.config import HtlConfig
+from prunecxr.studies.localization.results import SeedRuns, read_table
+from prunecxr.studies.localization.sections.findings import GalleryRow, HtlFindings
+from prunecxr.studies.localization.sections.illustrations import illustrate
+from prunecxr.studies.localization.sections.page import render
+from prunecxr.studies.localization.sections.sentences import answers
+from prunecxr.tracking import names, query, runs
+from prunecxr.tracking.runs import TrackedRun
+from prunecxr.tracking.store import Store
+from prunecxr.work.identity import digest
+
+GALLERIES = 12  # pictures on the page
+
+
+@dataclass(frozen=True)
+class HtlOutcome:
+    """An analysis run and what it says.
+
+    Attributes:
+        headlines: the answers, one line each.
+        warnings: what a reader of the results must know.
+        added: whether it was computed now.
+    """
+
+    run: TrackedRun
+    headlines: tuple[str, ...]
+    warnings: tuple[str, ...]
+    added: bool
+
+
+def analyse(
+    store: Store, config: HtlConfig, seeds: Sequence[SeedRuns], noticed: Sequence[str], dataset: str, parent: str
+) -> HtlOutcome:
+    """Analyse a study's runs; log tables, figures and the report as an analysis run, or find that done.
+
+    Args:
+        noticed: warnings about the data.
+        dataset: its name.
+        parent: id of the study's run.
+    """
+    key = digest(
+        {
+            "runs": sorted(run_id for one in seeds for run_id in one.ids()),
+            "options": config.analysis.model_dump(mode="json"),
+            "skipped": [text for one in seeds for text in one.skipped],
+            "prunecxr": __version__,
+        }
+    )
+    run = runs.find_or_create(
+        store,
+        "htl_analysis",
+        {names.KEY: key, names.STUDY: config.study},
+        name="analysis",
+        parent=parent,
+        tags={names.DATASET: dataset, names.SETTING: config.mining.setting},
+    )
+    if run.finished:
+        warnings, headlines = (
+            tuple(read_table(store, run, f"tables/{name}.csv")["text"]) for name in ("warnings", "answers")
+        )
+        return HtlOutcome(run, headlines, warnings, added=False)
+    with runs.ending(run):
+        run.resume()
+        scores = _scores(store, config, seeds)
+        found = htl_study.analyse(scores, _options(config))
+        findings = HtlFindings(
+            study=config.study,
+            setting=config.mining.setting,
+            method=config.mining.method,
+            prune_fraction=config.mining.prune_fraction,
+            rule=config.mining.htl_rule,
+            tau=config.mining.tau,
+            tables=found.tables,
+            warnings=(*noticed, *(text for one in seeds for text in one.skipped), *found.warnings),
+            gallery=_gallery(store, config, seeds),
+            provenance=_provenance(store, config, seeds, scores, run, dataset),
+            alpha=config.analysis.alpha,
+        )
+        headlines = tuple(f"{one.question} {one.verdict}" for one in answers(findings))
+        _log(run, findings, headlines)
+    return HtlOutcome(run, headlines, tuple(findings.warnings), added=True)
+
+
+def _options(config: HtlConfig) -> Options:
+    analysis = config.analysis
+    return Options(
+        prune_fraction=config.mining.prune_fraction,
+        effect_fractions=analysis.effect_fractions,
+        ablation_methods=analysis.ablation_methods,
+        ablation_fractions=analysis.ablation_fractions,
+        age_edges=analysis.age_edges,
+        alpha=analysis.alpha,
+        resamples=analysis.bootstrap,
+    )
+
+
+def _scores(store: Store, config: HtlConfig, seeds: Sequence[SeedRuns]) -> Scores:
+    """Everything that the analysis needs, from the runs' artifacts."""
+    first = seeds[0]
+    pool_name = "unlabelled" if config.mining.setting == "semi" else "train"
+    known = {split: read_table(store, first.run, names.lesion_table(split)) for split in {"test", pool_name, "train"}}
+    mined = [read_table(store, one.mining[config.mining.method], names.HTLS) for one in seeds]
+    train = _train_iou(store, config, seeds)
+    return Scores(
+        seeds=tuple(one.seed for one in seeds),
+        pool=known[pool_name],
+        is_htl=np.stack([table["htl"].to_numpy(bool) for table in mined]),
+        drop=np.stack([table["drop"].to_numpy(float) for table in mined]),
+        undefined=np.stack([table["relative_drop"].isna().to_numpy() for table in mined]),
+        networks=_networks(store, seeds),
+        pruned=_pruned(store, seeds),
+        test_subjects=known["test"]["subject"].tolist(),
+        train_iou=train,
+        train_subjects=None if train is None else known["train"]["subject"].tolist(),
+    )
+
+
+def _networks(store: Store, seeds: Sequence[SeedRuns]) -> dict[str, tuple[list[int], np.ndarray]]:
+    """Scores of single test images by approach, the plain network first."""
+    by_approach: dict[str, list[tuple[int, TrackedRun]]] = {}
+    for one in seeds:
+        dense = next(run for (_, fraction), run in one.pruned.items() if fraction == 0)
+        for approach, run in {PLAIN: dense, **one.networks}.items():
+            by_approach.setdefault(approach, []).append((one.seed, run))
+    return {
+        approach: (
+            [seed for seed, _ in pairs],
+            np.stack([read_table(store, run, names.TEST_SCORES)[list(METRICS)].to_numpy() for _, run in pairs]),
+        )
+        for approach, pairs in by_approach.items()
+    }
+
+
+def _pruned(store: Store, seeds: Sequence[SeedRuns]) -> pd.DataFrame:
+    """Test scores of every pruned network, from the metrics of its run."""
+    rows = []
+    for one in seeds:
+        for (method, fraction), run in one.pruned.items():
+            metrics = store.client.get_run(run.id).data.metrics
+            scores = {region: metrics[names.LOCALIZATION_METRICS[region]] for region in REGIONS}
+            rows.append({"seed": one.seed, "method": method, "fraction": fraction, **scores})
+    return pd.DataFrame(rows)
+
+
+def _train_iou(store: Store, config: HtlConfig, seeds: Sequence[SeedRuns]) -> xr.DataArray | None:
+    """IoUs of single training images by pruned share of the study's own method; None where these have no masks."""
+    if config.mining.setting == "weak":
+        return None
+    own, fractions = config.mining.method, {*config.analysis.effect_fractions, config.mining.prune_fraction}
+    shares = [0.0, *sorted(fractions - {0.0})]
+    stacked = [
+        [
+            read_table(store, run, names.POOL_SCORES)[list(REGIONS)].to_numpy()
+            for share in shares
+            for (method, fraction), run in one.pruned.items()
+            if fraction == share and (method == own or share == 0)
+        ]
+        for one in seeds
+    ]
+    return xr.DataArray(
+        np.array(stacked),
+        dims=("seed", "fraction", "image", "region"),
+        coords={"seed": [one.seed for one in seeds], "fraction": shares, "region": list(REGIONS)},
+    )
+
+
+def _gallery(store: Store, config: HtlConfig, seeds: Sequence[SeedRuns]) -> tuple[GalleryRow, ...]:
+    """The pictures of the first seed that has HTLs."""
+    for one in seeds:
+        run = one.mining[config.mining.method]
+        if not store.client.get_run(run.id).data.metrics["htl_images"]:
+            continue
+        table = read_table(store, run, names.GALLERY).head(GALLERIES)
+        with TemporaryDirectory(prefix="prunecxr-") as folder:
+            pictures = [query.fetch(store, run.id, file, Path(folder)).read_bytes() for file in table["file"]]
+        return tuple(
+            GalleryRow(str(row.id), one.seed, float(row.iou_dense), float(row.iou_pruned), picture)
+            for row, picture in zip(table.itertuples(index=False), pictures, strict=True)
+        )
+    return ()
+
+
+def _provenance(
+    store: Store, config: HtlConfig, seeds: Sequence[SeedRuns], scores: Scores, run: TrackedRun, dataset: str
+) -> dict[str, str]:
+    mining, training = config.mining, config.training
+    return {
+        "Data set": dataset,
+        "Setting": mining.setting,
+        "Network": f"U-Net, channels {', '.join(map(str, training.features))}",
+        "Images": f"{config.data.image_size} x {config.data.image_size} pixels",
+        "Training": f"{training.epochs} epochs, {training.optimizer}, learning rate {training.learning_rate:g}, batch "
+        f"{training.batch_size}",
+        "Fine-tuning": f"{config.finetuning.finetune_epochs} epochs, learning rate "
+        f"{config.finetuning.finetune_learning_rate:g}",
+        "Pruning": f"{mining.method}, {mining.prune_fraction:g} of the weights",
+        "HTL rule": f"{mining.htl_rule}, tau {mining.tau:g}",
+        "Seeds": f"{len(seeds)}: {', '.join(str(one.seed) for one in seeds)}",
+        "Images mined": f"{len(scores.pool):,}",
+        "Test images": f"{len(scores.test_subjects):,} of {len(set(scores.test_subjects)):,} patients or lesions",
+        "Experiment": f"{store.experiment_name} ({store.experiment_id})",
+        "Analysis run": run.id,
+        "prunecxr": __version__,
+    }
+
+
+def _log(run: TrackedRun, findings: HtlFindings, headlines: Sequence[str]) -> None:
+    """Tables, figures and the page, and the numbers that one compares analyses by."""
+    with run.files() as folder:
+        (folder / "tables").mkdir()
+        (folder / "figures").mkdir()
+        texts = {"warnings": findings.warnings, "answers": headlines}
+        for name, table in {
+            **findings.tables,
+            **{n: pd.DataFrame({"text": list(t)}) for n, t in texts.items()},
+        }.items():
+            table.to_csv(folder / "tables" / f"{name}.csv", index=False)
+        drawn = illustrate(findings)
+        for picture in drawn:
+            (folder / "figures" / f"{picture.name}.svg").write_bytes(picture.svg)
+            (folder / "figures" / f"{picture.name}.png").write_bytes(picture.png)
+        (folder / names.REPORT).write_text(render(findings, drawn), encoding="utf-8")
+    run.log(metrics=_headline_metrics(findings))
+
+
+def _headline_metrics(findings: HtlFindings) -> dict[str, float]:
+    """The numbers that one compares studies by; undefined ones are left out."""
+    tables = findings.tables
+    numbers = {"htl_share": float(tables["mined"]["share"].mean())}
+    for row in tables["networks"].itertuples(index=False):
+        numbers[f"iou_foreground/{names.approach_suffix(row.approach)}"] = float(row.foreground)
+    if "planted" in tables:
+        every = tables["planted"].iloc[-1]
+        numbers |= {"planted_precision": float(every["precision"]), "planted_recall": float(every["recall"])}
+    return numbers

@@ -1,0 +1,1 @@
+"""Lesion images, masks and what is known of them."""

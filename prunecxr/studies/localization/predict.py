@@ -1,0 +1,81 @@
+"""Network + images -> masks and their scores, a batch at a time: memory does not grow with the number of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from prunecxr.hardware import Compute, autocast
+from prunecxr.networks.prunable import evaluating
+from prunecxr.studies.localization.batches import evaluation_batches
+from prunecxr.studies.localization.boxes import boxes_from_heat, fill_boxes
+from prunecxr.studies.localization.saliency import grad_cam_heat, probability_heat
+from prunecxr.studies.localization.scores import score_images
+
+Heat = Callable[[nn.Module, np.ndarray, Compute], Iterator[np.ndarray]]
+
+# Where boxes come from: the pseudo-label of a segmenting network, or Grad-CAM++ (paper B, algorithms 2 and 3).
+HEAT: dict[str, Heat] = {"probability": probability_heat, "grad_cam": grad_cam_heat}
+
+
+def predict_logits(model: nn.Module, images: np.ndarray, compute: Compute) -> Iterator[torch.Tensor]:
+    """What the network says of the images, in eval mode and without augmentation.
+
+    Args:
+        model: on the device of `compute`.
+        images: shape (n, height, width, 3), uint8.
+    Yields:
+        float32 on the device, in the order of the images: (b, 2, height, width), or (b, n_classes) with a
+        classification head.
+    """
+    batches = evaluation_batches(images, compute.eval_batch_size, compute.device, compute.channels_last)
+    with evaluating(model):
+        for inputs in batches:
+            with torch.inference_mode(), autocast(compute.device, compute.precision):
+                logits = model(inputs)
+            yield logits.float()
+
+
+def segmented(model: nn.Module, images: np.ndarray, compute: Compute) -> Iterator[np.ndarray]:
+    """Masks of a segmenting network, batch by batch: (b, height, width), uint8 0/1."""
+    for logits in predict_logits(model, images, compute):
+        yield foreground(logits)
+
+
+def foreground(logits: torch.Tensor) -> np.ndarray:
+    """Logits (b, 2, height, width) of a segmenting network as masks (b, height, width), uint8 0/1."""
+    return (logits[:, 1] > logits[:, 0]).to(torch.uint8).cpu().numpy()
+
+
+def boxed(model: nn.Module, images: np.ndarray, compute: Compute) -> Iterator[np.ndarray]:
+    """Masks of a network that was trained on classes alone, batch by batch: the insides of its Grad-CAM++ boxes."""
+    for heat in grad_cam_heat(model, images, compute):
+        yield fill_boxes(boxes_from_heat(heat), *heat.shape[1:])
+
+
+def predict_masks(model: nn.Module, images: np.ndarray, compute: Compute) -> np.ndarray:
+    """All masks of a segmenting network at once: pseudo-labels. Shape (n, height, width), uint8 0/1."""
+    return np.concatenate(list(segmented(model, images, compute)))
+
+
+def predict_boxes(model: nn.Module, images: np.ndarray, compute: Compute, heat: str) -> np.ndarray:
+    """Bounding boxes, shape (n, 4), from heat maps of that name in `HEAT`."""
+    return np.concatenate([boxes_from_heat(maps) for maps in HEAT[heat](model, images, compute)])
+
+
+def score_against(predicted: Iterable[np.ndarray], truth: np.ndarray) -> pd.DataFrame:
+    """Scores of single images (`score_images`), taken as the masks come.
+
+    Args:
+        predicted: masks in the order of `truth`, batch by batch.
+        truth: shape (n, height, width), 0/1; a memory map is read forwards.
+    """
+    tables, start = [], 0
+    for masks in predicted:
+        tables.append(score_images(masks, truth[start : start + len(masks)]))
+        start += len(masks)
+    return pd.concat(tables, ignore_index=True)

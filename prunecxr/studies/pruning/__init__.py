@@ -1,0 +1,1 @@
+"""Paper A: what a classifier forgets when it is pruned."""

@@ -1,0 +1,39 @@
+"""Check a data set, build its cache, and log what it holds."""
+
+from __future__ import annotations
+
+from prunecxr.studies.pruning import material
+from prunecxr.studies.pruning.config import Config
+from prunecxr.tracking import names, runs
+from prunecxr.tracking.store import Store
+from prunecxr.work.identity import digest
+
+
+def check_data(store: Store, config: Config) -> None:
+    """Print and log the counts of every class and split, the warnings, and the content's fingerprints."""
+    data = material.prepare(config)
+    run = runs.find_or_create(
+        store,
+        "data",
+        {names.KEY: digest(data.fingerprints), names.STUDY: config.study},
+        name=f"data {data.dataset.name}",
+        tags={names.DATASET: data.dataset.name},
+        adopt=True,
+    )
+    counts = data.counts()
+    if not run.finished:
+        with runs.ending(run):
+            with run.files() as folder:
+                counts.to_csv(folder / "class_counts.csv", index=False)
+                (folder / "warnings.txt").write_text("\n".join(data.dataset.warnings), encoding="utf-8")
+            run.log(params={f"fingerprint/{split}": value for split, value in data.fingerprints.items()})
+    runs.claim_invocation(store, "data", config.study, None, run.id)
+    print(f"data set {data.dataset.name}")
+    print(counts[["class", *(f"{split}_count" for split in material.SPLITS)]].to_string(index=False))
+    for split in material.SPLITS:
+        table = getattr(data.dataset, split).table
+        print(
+            f"{split}: {len(table):,} images of {len(set(table.subjects)):,} patients, {data.fingerprints[split][:16]}"
+        )
+    for warning in data.dataset.warnings:
+        print(f"warning: {warning}")

@@ -1,0 +1,1 @@
+"""Reader studies: forms for radiologists and their answers."""

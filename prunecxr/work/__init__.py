@@ -1,0 +1,1 @@
+"""The mechanism: finding, claiming and doing work once."""

@@ -1,0 +1,77 @@
+"""Training losses against their formulas, written out in NumPy."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+
+from prunecxr.learning.classification import fit
+from prunecxr.learning.losses import LOSSES, make_loss
+from prunecxr.options.sections import TrainingOptions
+from tests import tiny
+
+RNG = np.random.default_rng(0)
+LOGITS = RNG.normal(0, 3, (40, 4))
+LABELS = (RNG.random((40, 4)) < [0.1, 0.5, 0.9, 0.3]).astype(np.uint8)
+
+
+def computed(name: str, labels: np.ndarray = LABELS) -> float:
+    loss = make_loss(name, labels, torch.device("cpu"))
+    return float(loss(torch.tensor(LOGITS), torch.tensor(labels, dtype=torch.float64)))
+
+
+def terms(labels: np.ndarray = LABELS) -> tuple[np.ndarray, np.ndarray]:
+    """Minus log probability of what is true, for positives and negatives; zero elsewhere."""
+    p = 1 / (1 + np.exp(-LOGITS))
+    return -np.log(p) * labels, -np.log(1 - p) * (1 - labels)
+
+
+def test_every_loss_is_an_option_and_the_other_way_round():
+    assert set(LOSSES) == set(get_args(TrainingOptions.model_fields["loss"].annotation))
+
+
+def test_bce():
+    positive, negative = terms()
+    assert computed("bce") == pytest.approx((positive + negative).mean())
+
+
+def test_weighted_bce_gives_positives_the_weight_of_the_negatives():
+    positive, negative = terms()
+    share = LABELS.mean(axis=0)
+    assert computed("weighted_bce") == pytest.approx((positive * (1 - share) / share + negative).mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_a_class_of_one_kind_keeps_its_weight(value):
+    labels = LABELS.copy()
+    labels[:, 0] = value
+    positive, negative = terms(labels)
+    share = labels[:, 1:].mean(axis=0)
+    weights = np.concatenate([[1.0], (1 - share) / share])
+    assert computed("weighted_bce", labels) == pytest.approx((positive * weights + negative).mean(), rel=1e-6)
+
+
+def test_focal_fades_what_is_told_well():
+    p = 1 / (1 + np.exp(-LOGITS))
+    true = np.where(LABELS == 1, p, 1 - p)
+    assert computed("focal") == pytest.approx((-((1 - true) ** 2) * np.log(true)).mean())
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_networks_learn_by_each(name):
+    options = TrainingOptions(
+        weights="none",
+        optimizer="adamw",
+        learning_rate=0.02,
+        batch_size=16,
+        epochs=12,
+        rotation=0,
+        flip=False,
+        loss=name,
+    )
+    history = fit(tiny.network(), tiny.bright_squares(70), tiny.bright_squares(40, seed=1), options, tiny.CPU, seed=0)
+    assert max(epoch.val_mean_auroc for epoch in history) > 0.8
+    assert history[-1].train_loss < history[0].train_loss
