@@ -32,6 +32,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
+from prunecxr.compression.context import Context  # noqa: E402
 from prunecxr.compression.criteria import magnitude  # noqa: E402
 from prunecxr.compression.masks import apply_masks, rank  # noqa: E402
 from prunecxr.data.phantom import PhantomImages, phantom_tables  # noqa: E402
@@ -156,7 +157,7 @@ def measure(given: SimpleNamespace, compute: Compute) -> Measured:
 
     start = time.perf_counter()
     weights = prunable_weights(model)
-    masks = rank(magnitude(weights, 0), "global")
+    masks = rank(magnitude(Context(model, 0)), "global")
     evaluator = Evaluator(model, compute)
     for k in np.linspace(0, 0.95, given.sparsities):
         apply_masks(weights, masks(float(k)))

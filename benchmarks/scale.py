@@ -26,6 +26,7 @@ from common import best, circumstances, parser, publish, table
 from drawn import Predictions, class_names, draw_labels
 from logged import log_study
 
+from prunecxr.compression.context import Context
 from prunecxr.compression.criteria import magnitude
 from prunecxr.compression.masks import apply_masks, rank
 from prunecxr.evaluation.engines import Evaluator
@@ -65,7 +66,7 @@ def evaluate(size: Size) -> float:
     for seed in range(size.seeds):
         model = build_model("resnet18", size.classes, "none", seed).to(memory_format=torch.channels_last)
         weights = prunable_weights(model)
-        masks, evaluator = rank(magnitude(weights, 0), "global"), Evaluator(model, compute, "eager")
+        masks, evaluator = rank(magnitude(Context(model, 0)), "global"), Evaluator(model, compute, "eager")
         for k in size.levels:
             apply_masks(weights, masks(k))
             class_scores(truth, probabilities(evaluator.logits(pixels)))

@@ -23,6 +23,7 @@ from common import best, circumstances, parser, publish, table
 from drawn import CLASSES, Predictions, draw_labels
 from torch import nn
 
+from prunecxr.compression.context import Context
 from prunecxr.compression.criteria import magnitude
 from prunecxr.compression.masks import apply_masks, rank
 from prunecxr.compression.packing import PackedModel, pack, unpack
@@ -60,7 +61,7 @@ def packed_rows(architecture: str) -> list[list[object]]:
     """A row a precision and sparsity: megabytes, bound and speeds of a pruned network."""
     model = build_model(architecture, len(CLASSES), "none", 0)
     weights = prunable_weights(model)
-    masks, rows = rank(magnitude(weights, 0), "global"), []
+    masks, rows = rank(magnitude(Context(model, 0)), "global"), []
     dense = sum(weight.nbytes for weight in weights.values()) / 1e6
     for k in SPARSITIES:
         apply_masks(weights, masks(k))

@@ -23,7 +23,7 @@ def loaded_by(module: str) -> frozenset[str]:
 
 NO_TORCH = [
     "studies.pruning.config", "studies.pruning.keys", "options.recipe", "data.tables", "data.labels", "data.datasets", "data.cache", "data.phantom",
-    "data.predictions", "data.imported", "evaluation.metrics", "studies.localization.scores", "studies.localization.mining",
+    "data.predictions", "data.imported", "evaluation.metrics", "compression.methods", "studies.localization.scores", "studies.localization.mining",
     "studies.localization.boxes", "studies.localization.lesions.listed", "studies.localization.lesions.additions", "studies.localization.lesions.pixels",
     "studies.localization.lesions.phantom", "studies.localization.config", "studies.localization.keys", "studies.localization.gallery",
 ]  # fmt: skip
@@ -94,7 +94,8 @@ def test_recipes_are_read_without_optuna():
 def test_a_seed_knows_no_analysis_and_an_analysis_no_training():
     seed, analysis = loaded_by("prunecxr.studies.pruning.population"), loaded_by("prunecxr.studies.pruning.findings")
     assert not any(name.startswith(("prunecxr.analysis", "prunecxr.report")) for name in seed)
-    assert not any(name.startswith(("prunecxr.learning.classification", "prunecxr.compression")) for name in analysis)
+    training = ("prunecxr.learning.classification", "prunecxr.compression.oneshot", "prunecxr.compression.masks")
+    assert not any(name.startswith(training) for name in analysis)
 
 
 def test_tracking_knows_no_analysis():

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import torch
+from prunecxr.learning.seeds import derive_seed
 
-from prunecxr.errors import UserError
+if TYPE_CHECKING:  # names of criteria are read, in options and analyses, where torch is not loaded
+    import torch
 
-Scores = dict[str, torch.Tensor]
-Criterion = Callable[[Mapping[str, torch.Tensor], int], Scores]
+    from prunecxr.compression.context import Context
+
+Scores = dict[str, "torch.Tensor"]  # by name of the weight, in its shape
+Criterion = Callable[["Context"], Scores]
 
 
-def magnitude(weights: Mapping[str, torch.Tensor], seed: int) -> Scores:  # noqa: ARG001 (no chance in it)
+def magnitude(ctx: Context) -> Scores:
     """|w|: L1 pruning (paper A, section 2.1)."""
-    return {name: weight.detach().abs() for name, weight in weights.items()}
+    return {name: weight.detach().abs() for name, weight in ctx.weights.items()}
 
 
-def random(weights: Mapping[str, torch.Tensor], seed: int) -> Scores:
+def random(ctx: Context) -> Scores:
     """Uniform noise: the control. The same seed gives the same scores, so that masks are nested."""
-    generator = torch.Generator().manual_seed(seed)
-    return {name: torch.rand(weight.shape, generator=generator) for name, weight in weights.items()}
+    import torch
+
+    generator = torch.Generator().manual_seed(pruning_seed(ctx.seed, "random"))
+    return {name: torch.rand(weight.shape, generator=generator) for name, weight in ctx.weights.items()}
 
 
 CRITERIA: dict[str, Criterion] = {"magnitude": magnitude, "random": random}
+
+
+def pruning_seed(seed: int, criterion: str) -> int:
+    """What a criterion draws lots with, for the network of a seed."""
+    return derive_seed(seed, "pruning", criterion)
 
 
 def mean_score(scores: torch.Tensor) -> torch.Tensor:
@@ -41,10 +52,3 @@ def one_lot(scores: torch.Tensor) -> torch.Tensor:
 
 # How a channel scores where channels compete as wholes, for the criteria that do not take the mean of its weights.
 CHANNEL_SCORES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"random": one_lot}
-
-
-def find_criterion(name: str) -> Criterion:
-    """The criterion of that name; an unknown name raises a UserError that lists the known."""
-    if name not in CRITERIA:
-        raise UserError(f"option method: unknown criterion {name!r}; there are {', '.join(CRITERIA)}")
-    return CRITERIA[name]

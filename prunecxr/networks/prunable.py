@@ -27,7 +27,7 @@ def prunable_weights(model: nn.Module) -> dict[str, torch.Tensor]:
 
     No biases, no normalisation layers (paper A, section 2.1, with its code). A ResNet50 with 20 outputs has 23,495,872.
     """
-    return {name: layer.weight for name, layer in _prunable_layers(model).items()}
+    return {name: layer.weight for name, layer in prunable_layers(model).items()}
 
 
 def channel_axes(model: nn.Module) -> dict[str, int]:
@@ -35,18 +35,18 @@ def channel_axes(model: nn.Module) -> dict[str, int]:
 
     The channels of the last layer are the network's outputs: to prune one would be to prune a class.
     """
-    layers = _prunable_layers(model)
+    layers = prunable_layers(model)
     names = list(layers)[:-1]
     return {name: int(isinstance(layers[name], nn.modules.conv._ConvTransposeNd)) for name in names}
 
 
 def output_layer(model: nn.Module) -> nn.Module | None:
     """The last prunable layer, which makes the logits; None where there is none."""
-    return next(reversed(_prunable_layers(model).values()), None)
+    return next(reversed(prunable_layers(model).values()), None)
 
 
-def _prunable_layers(model: nn.Module) -> dict[str, nn.modules.conv._ConvNd | nn.Linear]:
-    """By the name of its weight, in module order."""
+def prunable_layers(model: nn.Module) -> dict[str, nn.modules.conv._ConvNd | nn.Linear]:
+    """The layers with prunable weights by the name of the weight, in module order."""
     return {
         f"{name}.weight" if name else "weight": module
         for name, module in model.named_modules()

@@ -8,7 +8,17 @@ from typing import Any, Literal, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from prunecxr.options.types import MAX_SEED, NAME, Fractions, LabelMap, Names, Pair, Sparsities, parse_sparsities
+from prunecxr.options.types import (
+    MAX_SEED,
+    NAME,
+    Fractions,
+    LabelMap,
+    MethodText,
+    Names,
+    Pair,
+    Sparsities,
+    parse_sparsities,
+)
 
 
 class Section(BaseModel):
@@ -82,7 +92,7 @@ class TrainingOptions(Section):
 class CompressionOptions(Section):
     """How the dense model of a seed is pruned."""
 
-    method: str = Field(
+    method: MethodText = Field(
         "magnitude", description="criterion, with scope if not global: random, magnitude@layer, magnitude@channel"
     )
     sparsities: Sparsities = Field(

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from prunecxr.compression.methods import canonical_method
+
 MAX_SEED = 2**31 - 1
 
 
@@ -79,7 +81,8 @@ def _fraction(value: Any) -> float:
     return fraction
 
 
-def _parse_names(value: Any) -> Any:
+def parse_names(value: Any) -> Any:
+    """Names from `a,b` or a list."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
@@ -112,7 +115,10 @@ Sparsities = Annotated[tuple[float, ...], BeforeValidator(parse_sparsities)]
 Fractions = Annotated[tuple[float, ...], BeforeValidator(parse_fractions)]
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_parse_names)]
+Names = Annotated[tuple[str, ...], BeforeValidator(parse_names)]
+
+
+MethodText = Annotated[str, AfterValidator(canonical_method)]
 
 
 Pair = Annotated[Names, AfterValidator(_check_pair)]

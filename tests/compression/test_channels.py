@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import prune
 
-from prunecxr.compression.criteria import CHANNEL_SCORES, CRITERIA, mean_score
-from prunecxr.compression.masks import ChannelRanking, Channels, apply_masks, nonzero_weights, rank, split_method
+from prunecxr.compression import oneshot
+from prunecxr.compression.context import Context
+from prunecxr.compression.criteria import CHANNEL_SCORES
+from prunecxr.compression.masks import apply_masks, nonzero_weights, rank
+from prunecxr.compression.methods import Method
+from prunecxr.compression.rankings import ChannelRanking, Channels
 from prunecxr.errors import UserError
 from prunecxr.networks.families import build_model
 from prunecxr.networks.prunable import channel_axes, prunable_weights
@@ -27,8 +31,7 @@ NETWORKS = {
 
 
 def masks_of(model: nn.Module, sparsity: float, method: str = "magnitude") -> dict[str, torch.Tensor]:
-    channels = Channels(channel_axes(model), CHANNEL_SCORES.get(method, mean_score))
-    return rank(CRITERIA[method](prunable_weights(model), 3), "channel", channels)(sparsity)
+    return oneshot.masks_of(Method(method, "channel"), model, Context(model, 3))(sparsity)
 
 
 def axis_of(model: nn.Module, weight: str) -> int:
@@ -64,10 +67,9 @@ def test_parity_with_torch_layer_by_layer(name, channels_last):
 
 def test_a_single_layer_is_pruned_as_torch_does():
     layer = nn.Conv2d(3, 20, 3).double()
-    weights = {"weight": layer.weight}
     for sparsity in SPARSITIES:
         theirs = prune.LnStructured(sparsity, n=1, dim=0).compute_mask(layer.weight, torch.ones_like(layer.weight))
-        assert torch.equal(rank(CRITERIA["magnitude"](weights, 0), "channel")(sparsity)["weight"], theirs.bool())
+        assert torch.equal(rank({"weight": layer.weight.detach().abs()}, "channel")(sparsity)["weight"], theirs.bool())
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -100,9 +102,9 @@ def test_the_realised_sparsity_of_a_resnet_is_the_one_asked_for():
     model = build_model("resnet18", 20, "none", seed=1)
     weights = prunable_weights(model)
     total = sum(weight.numel() for weight in weights.values())
-    masks_at = rank(CRITERIA["magnitude"](weights, 0), "channel", Channels(channel_axes(model)))
-    for sparsity in (0.25, 0.5, 0.9):
-        apply_masks(weights, masks_at(sparsity))
+    masks = {sparsity: masks_of(model, sparsity) for sparsity in (0.25, 0.5, 0.9)}
+    for sparsity in masks:
+        apply_masks(weights, masks[sparsity])
         assert 1 - nonzero_weights(weights) / total == pytest.approx(sparsity, abs=3e-4)
 
 
@@ -172,9 +174,11 @@ def test_counts_and_nesting_even_with_ties(one, other, first, second):
 
 def test_chance_does_not_ask_how_many_weights_a_channel_has():
     """Of a layer with wide channels and one with narrow ones, the same share goes (a mean of lots spares the wide)."""
-    weights = {"narrow": torch.zeros(4000, 2), "wide": torch.zeros(4000, 50), "outputs": torch.zeros(2, 2)}
+    generator = torch.Generator().manual_seed(0)
+    shapes = {"narrow": (4000, 2), "wide": (4000, 50), "outputs": (2, 2)}
+    lots = {name: torch.rand(shape, generator=generator) for name, shape in shapes.items()}
     channels = Channels({"narrow": 0, "wide": 0}, CHANNEL_SCORES["random"])
-    masks = rank(CRITERIA["random"](weights, 0), "channel", channels)(0.2)
+    masks = rank(lots, "channel", channels)(0.2)
     shares = [1 - channels_kept(mask, 0).double().mean().item() for mask in masks.values()]
     assert shares == pytest.approx([0.2, 0.2], abs=0.03)
 
@@ -189,7 +193,6 @@ def test_every_torchvision_classifier_ends_with_its_outputs():
         assert prunable_weights(model)[last].shape[0] == 7, name
 
 
-def test_the_method_is_read_and_bad_weights_are_refused():
-    assert split_method("random@channel") == ("random", "channel")
+def test_bad_weights_are_refused():
     with pytest.raises(UserError, match="not finite"):
         ChannelRanking({"w": torch.tensor([[1.0], [float("inf")]])}, Channels({"w": 0}))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,14 +11,21 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import prune
 
-from prunecxr.compression.criteria import CRITERIA, find_criterion
-from prunecxr.compression.masks import Ranking, apply_masks, nonzero_weights, rank, split_method
+from prunecxr.compression.context import Context
+from prunecxr.compression.masks import apply_masks, nonzero_weights
+from prunecxr.compression.methods import Method
+from prunecxr.compression.oneshot import masks_of
+from prunecxr.compression.rankings import Masks, Ranking
 from prunecxr.errors import UserError
 from prunecxr.networks.families import build_model
 from prunecxr.networks.prunable import prunable_weights
 from tests import tiny
 
 SPARSITIES = (0.0, 0.05, 0.33, 0.5, 0.9, 0.95, 0.999)
+
+
+def masks_at(model: nn.Module, method: str = "magnitude", seed: int = 0) -> Callable[[float], Masks]:
+    return masks_of(Method.parse(method), model, Context(model, seed))
 
 
 def torch_masks(model: nn.Module, sparsity: float) -> dict[str, torch.Tensor]:
@@ -32,7 +41,7 @@ def test_parity_with_torch(sparsity, channels_last):
     model = tiny.network()
     if channels_last:
         model = model.to(memory_format=torch.channels_last)
-    ours = rank(CRITERIA["magnitude"](prunable_weights(model), 0), "global")(sparsity)
+    ours = masks_at(model)(sparsity)
     theirs = torch_masks(tiny.network(), sparsity)
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
@@ -40,7 +49,7 @@ def test_parity_with_torch(sparsity, channels_last):
 
 def test_parity_with_torch_on_a_resnet():
     model = build_model("resnet18", 5, "none", seed=1)
-    ours = rank(CRITERIA["magnitude"](prunable_weights(model), 0), "global")(0.9)
+    ours = masks_at(model)(0.9)
     theirs = torch_masks(build_model("resnet18", 5, "none", seed=1), 0.9)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
@@ -75,26 +84,25 @@ def test_what_stays_scores_at_least_as_high_as_what_goes(values, sparsity):
 
 
 def test_layer_scope_prunes_each_layer_alike():
-    weights = prunable_weights(tiny.network())
-    masks = rank(CRITERIA["magnitude"](weights, 0), "layer")(0.5)
+    masks = masks_at(tiny.network(), "magnitude@layer")(0.5)
     assert all((~mask).sum() == round(0.5 * mask.numel()) for mask in masks.values())
 
 
 def test_random_is_reproducible_and_nested():
-    weights = prunable_weights(tiny.network())
-    one, other, third = (rank(CRITERIA["random"](weights, seed), "global")(0.5) for seed in (3, 3, 4))
+    model = tiny.network()
+    one, other, third = (masks_at(model, "random", seed)(0.5) for seed in (3, 3, 4))
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert not all(torch.equal(one[name], third[name]) for name in one)
-    more = rank(CRITERIA["random"](weights, 3), "global")(0.8)
+    more = masks_at(model, "random", 3)(0.8)
     assert not any((more[name] & ~one[name]).any() for name in one)
 
 
 def test_applying_masks_one_after_the_other_equals_applying_the_last():
     stepwise, directly = tiny.network(), tiny.network()
-    masks_at = rank(CRITERIA["magnitude"](prunable_weights(stepwise), 0), "global")
+    masks = masks_at(stepwise)
     for sparsity in SPARSITIES[:5]:
-        apply_masks(prunable_weights(stepwise), masks_at(sparsity))
-    apply_masks(prunable_weights(directly), masks_at(SPARSITIES[4]))
+        apply_masks(prunable_weights(stepwise), masks(sparsity))
+    apply_masks(prunable_weights(directly), masks(SPARSITIES[4]))
     for one, other in zip(stepwise.state_dict().values(), directly.state_dict().values(), strict=True):
         assert torch.equal(one, other)
 
@@ -104,19 +112,11 @@ def test_biases_and_norms_are_left_alone():
     before = {name: value.clone() for name, value in model.state_dict().items()}
     weights = prunable_weights(model)
     assert set(weights) == {"0.weight", "3.weight", "9.weight"}
-    apply_masks(weights, rank(CRITERIA["magnitude"](weights, 0), "global")(0.99))
+    apply_masks(weights, masks_at(model)(0.99))
     after = model.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before if name not in weights)
     total = sum(w.numel() for w in weights.values())
     assert nonzero_weights(weights) == total - round(0.99 * total)
-
-
-def test_unknown_names_list_the_known():
-    with pytest.raises(UserError, match="unknown criterion 'l1'; there are magnitude, random"):
-        find_criterion("l1")
-    with pytest.raises(UserError, match="unknown scope 'channnel'; there are global, layer, channel"):
-        split_method("magnitude@channnel")
-    assert split_method("magnitude") == ("magnitude", "global")
 
 
 def test_nan_weights_are_refused():

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from prunecxr.compression.context import Context
 from prunecxr.compression.criteria import magnitude
 from prunecxr.compression.masks import apply_masks, rank
 from prunecxr.compression.packing import PackedModel, pack, unpack
@@ -74,7 +75,7 @@ def test_a_packed_tensor_is_close_to_its_information(sparsity, precision, width)
 def pruned(architecture: str, sparsity: float) -> torch.nn.Module:
     model = build_model(architecture, 20, "none", seed=0)
     weights = prunable_weights(model)
-    apply_masks(weights, rank(magnitude(weights, 0), "global")(sparsity))
+    apply_masks(weights, rank(magnitude(Context(model, 0)), "global")(sparsity))
     return model.eval()
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from prunecxr.options.sections import ExecutionOptions, Section
-from prunecxr.options.types import MAX_SEED, NAME, Fractions, Names, Seeds
+from prunecxr.options.types import MAX_SEED, NAME, Fractions, MethodText, Names, Seeds, parse_names
 
 SETTINGS = ("supervised", "semi", "weak")
 BASELINES = ("focal", "random", "class", "sex")
@@ -48,7 +48,7 @@ Rising = Annotated[
 ]
 Features = Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], BeforeValidator(parse_numbers)]
 Baselines = Annotated[Names, AfterValidator(_known_baselines)]
-Methods = Annotated[Names, AfterValidator(_some_methods)]
+Methods = Annotated[tuple[MethodText, ...], BeforeValidator(parse_names), AfterValidator(_some_methods)]
 
 
 class HtlDataOptions(Section):
@@ -120,7 +120,7 @@ class MiningOptions(Section):
     """Which images are hard to learn (HTLs)."""
 
     setting: Literal["supervised", "semi", "weak"] = Field("supervised", description="supervised, semi or weak")
-    method: str = Field("magnitude", description="pruning method: criterion, with scope if not global")
+    method: MethodText = Field("magnitude", description="pruning method: criterion, with scope if not global")
     prune_fraction: float = Field(0.7, gt=0, lt=1, description="share of the weights that is pruned to find HTLs")
     htl_rule: Literal["relative", "absolute", "top"] = Field(
         "relative",

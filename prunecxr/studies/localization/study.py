@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from prunecxr.compression.criteria import find_criterion
-from prunecxr.compression.masks import split_method
+from prunecxr.compression.methods import Method
 from prunecxr.errors import UserError
 from prunecxr.options.recipe import flatten, to_recipe
 from prunecxr.studies.localization import findings as htl_findings
@@ -50,8 +49,7 @@ def run_htl(store: Store, config: HtlConfig) -> None:
 def check(config: HtlConfig) -> None:
     """Raise a UserError for pruning methods and sizes that cannot work, before any work is done."""
     for method in (config.mining.method, *config.analysis.ablation_methods):
-        criterion, _ = split_method(method)
-        find_criterion(criterion)
+        Method.parse(method)
     size, least = config.data.image_size, 2**LEVELS
     if size % least:
         raise UserError(f"option image_size: a U-Net halves its image {LEVELS} times; {size} is no multiple of {least}")

@@ -17,9 +17,10 @@ from filelock import FileLock
 from torch import nn
 
 from prunecxr import __version__
-from prunecxr.compression.criteria import find_criterion
 from prunecxr.compression.magnitudes import magnitude_histogram, share_below
-from prunecxr.compression.masks import apply_masks, nonzero_weights, split_method
+from prunecxr.compression.masks import apply_masks
+from prunecxr.compression.methods import Method
+from prunecxr.compression.oneshot import recipe_of, sizes_of
 from prunecxr.errors import UserError
 from prunecxr.evaluation.engines import Evaluator
 from prunecxr.evaluation.metrics import class_scores
@@ -38,7 +39,6 @@ from prunecxr.studies.pruning.registration import (
     link_of,
     masks_of,
     model_name_of,
-    pruning_seed,
     register_dense,
     register_variant,
 )
@@ -70,8 +70,7 @@ def check_names(config: Config) -> None:
     check_architecture(config.training.architecture)
     check_image_size(config)
     weights_identity(config.training.architecture, config.training.weights)
-    criterion, _ = split_method(config.compression.method)
-    find_criterion(criterion)
+    Method.parse(config.compression.method)
 
 
 def check_image_size(config: Config) -> None:
@@ -229,7 +228,7 @@ def sweep_seed(store: Store, config: Config, material: Evaluable, seed_run: Trac
                     predicted = _predict(evaluator, images, k, bar.update)
                     for logged in pending:
                         logged.result()  # an error ends the sweep here
-                    args = (seed_run, material, predicted, _sizes(weights), tags[k], there[k])
+                    args = (seed_run, material, predicted, sizes_of(weights), tags[k], there[k])
                     pending = [beside.submit(_log_variant, *args)]
                 if k in registered:
                     run = done[k] if k in done else pending[-1].result()
@@ -280,12 +279,6 @@ def _predict(evaluator: Evaluator, images: Images, sparsity: float, advance: Cal
     return probabilities(logits)
 
 
-def _sizes(weights: Mapping[str, torch.Tensor]) -> dict[str, float]:
-    """Metrics of pruned weights: how many are left, and what sparsity that is."""
-    nonzero, total = nonzero_weights(weights), sum(weight.numel() for weight in weights.values())
-    return {names.REALISED_SPARSITY: 1 - nonzero / total, names.NONZERO_WEIGHTS: nonzero}
-
-
 def _log_variant(
     seed_run: TrackedRun,
     material: Evaluable,
@@ -321,17 +314,8 @@ def _log_variant(
 
 def _variant_recipe(seed_run: TrackedRun, seed: int, method: str, sparsity: float) -> dict[str, Any]:
     """What rebuilds the variant's weights, bit for bit, from those of its seed run."""
-    criterion, scope = split_method(method)
-    return {
-        "seed_run": seed_run.id,
-        "dense_model": seed_run.tags[names.MODEL],
-        "seed": seed,
-        "criterion": criterion,
-        "scope": scope,
-        "sparsity": sparsity,
-        "pruning_seed": pruning_seed(seed, criterion),
-        "prunecxr": __version__,
-    }
+    origin = {"seed_run": seed_run.id, "dense_model": seed_run.tags[names.MODEL]}
+    return origin | recipe_of(Method.parse(method), seed, sparsity)
 
 
 def place(model: nn.Module, compute: Compute) -> nn.Module:

@@ -6,27 +6,22 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
-from prunecxr.compression.criteria import CHANNEL_SCORES, find_criterion, mean_score
-from prunecxr.compression.masks import Channels, Masks, apply_masks, nonzero_weights, rank, split_method
+from prunecxr.compression import oneshot
+from prunecxr.compression.context import Context
+from prunecxr.compression.masks import apply_masks, nonzero_weights
+from prunecxr.compression.methods import Method
+from prunecxr.compression.rankings import Masks
 from prunecxr.errors import EnvironmentFault, UserError
-from prunecxr.learning.seeds import derive_seed
-from prunecxr.networks.prunable import channel_axes, prunable_weights
+from prunecxr.networks.prunable import prunable_weights
 from prunecxr.tracking import names, registry, runs
 from prunecxr.tracking.registry import Settings
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 
 
-def pruning_seed(seed: int, criterion: str) -> int:
-    """The seed of a criterion that draws lots."""
-    return derive_seed(seed, "pruning", criterion)
-
-
 def masks_of(model: nn.Module, method: str, seed: int) -> Callable[[float], Masks]:
     """Sparsity -> masks of a dense network: its weights, method, seed and sparsity determine them bit for bit."""
-    criterion, scope = split_method(method)
-    scores = find_criterion(criterion)(prunable_weights(model), pruning_seed(seed, criterion))
-    return rank(scores, scope, Channels(channel_axes(model), CHANNEL_SCORES.get(criterion, mean_score)))
+    return oneshot.masks_of(Method.parse(method), model, Context(model, seed))
 
 
 def model_name_of(run: TrackedRun) -> str:
