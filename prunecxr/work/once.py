@@ -48,6 +48,7 @@ class Step:
         tags: further tags of a new run.
         is_done: whether a run holds all of the work.
         adopt: whether the run that `mlflow run` made for this command may become it.
+        again: whether work that diverged before is tried again; else it diverges at once, for the same reason.
     """
 
     kind: str
@@ -58,6 +59,7 @@ class Step:
     tags: Mapping[str, str] = field(default_factory=dict)
     is_done: Callable[[TrackedRun], bool] = is_finished
     adopt: bool = False
+    again: bool = False
 
 
 class Once:
@@ -114,6 +116,8 @@ class Once:
     def _finds(self, step: Step, run: TrackedRun) -> bool:
         """Whether the step is done; its run is then finished and counted."""
         if not step.is_done(run):
+            if names.DIVERGED in run.tags and run.status == "FAILED" and not step.again:
+                raise Diverged(run.tags[names.DIVERGED])
             return False
         if not run.finished:  # killed between its last two steps
             run.finish()
@@ -193,7 +197,7 @@ def ending(run: TrackedRun) -> Iterator[TrackedRun]:
         run.finish("KILLED")
         raise
     except Diverged as error:
-        run.log(tags={names.ERROR: str(error)})
+        run.log(tags={names.DIVERGED: str(error)})
         run.finish("FAILED")
         raise
     except BaseException:

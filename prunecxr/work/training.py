@@ -30,12 +30,15 @@ class Trained:
     network: nn.Module | None = None
 
 
-def train_seed(once: Once, task: Task, study_run: str, seed: int, *, adopt: bool = False) -> Trained:
+def train_seed(
+    once: Once, task: Task, study_run: str, seed: int, *, adopt: bool = False, again: bool = False
+) -> Trained:
     """Train and register one seed's network, or find it trained.
 
     Args:
         study_run: id of the parent run.
         adopt: whether the run that `mlflow run` made becomes the seed run.
+        again: whether a training that diverged before is tried again.
     Raises:
         Diverged: the training came to numbers that are not finite.
     """
@@ -50,6 +53,7 @@ def train_seed(once: Once, task: Task, study_run: str, seed: int, *, adopt: bool
         tags={**task.tags(), names.TRAINING: task.training_key(), names.SEED: str(seed)},
         is_done=has_network,
         adopt=adopt,
+        again=again,
     )
     run = once.do(step)
     register_network(run)

@@ -77,7 +77,7 @@ def _analyse(once: Once, study: TrackedRun, task: PruningTask, notes: list[str])
     wanted = findings.Wanted(
         config.study, config.compression.method, task.population_key(), config.seeds, config.compression.sparsities
     )
-    pictures = findings.Pictures(material.reader(task.material, config))
+    pictures = findings.Pictures(material.reader_of(task.material.dataset.test.images, config))
     return findings.analyse_study(once, study, wanted, config.analysis, pictures, notes)
 
 
