@@ -7,20 +7,20 @@ from collections.abc import Callable
 import numpy as np
 
 from prunecxr.errors import EnvironmentFault, UserError
+from prunecxr.studies.configure import configure_from_run
 from prunecxr.studies.pruning import findings, material
 from prunecxr.studies.pruning.charts import log_curves
 from prunecxr.studies.pruning.config import Config
-from prunecxr.studies.pruning.configure import configure_from_run
 from prunecxr.tracking import names, query, runs
 from prunecxr.tracking.store import Store
 
 
 def analyze(store: Store, given: dict[str, str], population: str | None) -> None:
     """Analyse a study: `given` are the texts of the command line, `population` a key or None for the newest."""
-    name = configure_from_run(None, given).study
+    name = configure_from_run(None, given, Config).study
     there = query.locate_study(store, name)
     study = runs.find(there, "study", {names.STUDY: name})
-    config = configure_from_run(study, given)
+    config = configure_from_run(study, given, Config)
     read_image, note = _images(config)
     outcome = findings.analyse_study(
         there,

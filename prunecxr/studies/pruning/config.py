@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, PlainValidator
 
@@ -27,7 +27,9 @@ def _parse_search(value: Any) -> dict[str, Domain]:
 
 
 class Config(Section):
-    """A whole study."""
+    """A whole pruning study."""
+
+    kind: ClassVar[str] = "pruning"
 
     study: str = Field("study", pattern=NAME, description="name: letters, digits, _ - . and space")
     description: str = Field("", description="what the study is for; shown in the MLflow UI")
@@ -41,11 +43,14 @@ class Config(Section):
     search: Annotated[dict[str, Domain], PlainValidator(_parse_search)] = Field({}, exclude=True)
 
     def settled(self, given: Mapping[str, str], source: str) -> Self:
-        """The configuration with only those models to register that the study makes.
+        """The configuration with only those models to register that the study makes, and nothing idle to search.
 
         Sparsities on the command line may leave out some that a recipe, or the default, would register: those are just
         not registered.
         """
+        for name, reason in self.idle().items():
+            if name in self.search and not {"optimizer", "schedule"} & {*self.search}:
+                raise UserError(f"{source}: search: option {name}: has no effect, since {reason}; leave it out")
         chosen = self.compression
         extra = [k for k in chosen.register_sparsities if k not in chosen.sparsities]
         asked = given.get("register_sparsities") or not given.get("sparsities")
