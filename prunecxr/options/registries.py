@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import ast
 import functools
-import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import AfterValidator
+
+PACKAGES = Path(__file__).resolve().parents[2]  # the folder that this package lies in
 
 
 def names_in(registry: str) -> tuple[str, ...]:
@@ -30,10 +31,8 @@ def names_in(registry: str) -> tuple[str, ...]:
 
 @functools.cache
 def _spelled(module: str, variable: str) -> tuple[str, ...]:
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise LookupError(f"no module {module}")
-    for statement in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+    path = PACKAGES.joinpath(*module.split(".")).with_suffix(".py")
+    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
         match statement:
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.Dict(keys=keys)) if name == variable:
                 return tuple(str(ast.literal_eval(key)) for key in keys if key is not None)

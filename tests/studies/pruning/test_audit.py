@@ -303,7 +303,7 @@ def test_the_command_line(store, folder, monkeypatch, capsys):
     (seed_run,) = runs.search(store, {names.KIND: "seed", names.SEED: "7", names.STUDY: "mine"}, finished=True)
     assert seed_run.data.params["used/model"] == f"{folder}/1.pt"
     monkeypatch.setattr("sys.argv", ["prune", *argv, "--epochs=3"])
-    with pytest.raises(UserError, match="option epochs: the network is trained already"):
+    with pytest.raises(UserError, match="option epochs: prune does not take it"):
         entry.command()
     monkeypatch.setattr("sys.argv", ["prune", f"--model={folder}/1.pt", "--seed=x"])
     with pytest.raises(UserError, match="option seed: 'x' is not valid"):
