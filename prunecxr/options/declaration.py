@@ -85,7 +85,7 @@ class Declaration(Generic[Own]):
             model = load_model(address)
             for section, part in {TOP: model, **sections(model)}.items():
                 if name in _fields(part):
-                    where = f"{'a study' if section == TOP else section} ({_sentence(part, kind)})"
+                    where = "a study as a whole" if section == TOP else f"{section} ({_sentence(part, kind)})"
                     return UserError(f"option {name}: {self.name} does not take it; it belongs to {where}{hint}")
         return UserError(f"unknown option {name[:80]}{hint}; --help lists the options of {self.name}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -281,7 +282,7 @@ def test_bad_command_lines(argv, message):
         (
             "train",
             ["--seeds=3"],
-            "option seeds: train does not take it; it belongs to a study (a whole pruning study) (did",
+            "option seeds: train does not take it; it belongs to a study as a whole (did",
         ),
         ("prune", ["--epochs=3"], "option epochs: prune does not take it; it belongs to training"),
         ("htl", ["--sparsities=0.5"], "option sparsities: htl does not take it; it belongs to compression"),
@@ -340,6 +341,30 @@ def test_mlproject_lists_what_a_newcomer_needs(entry):
     )
     flags = "".join(f" --{name}={{{name}}}" for name in listed)
     assert spec["command"] == f"python -m entrypoints.{entry}{flags}"
+
+
+@pytest.mark.parametrize(
+    "value", ["2", "a b", "-1:0", "--x", "", "1,2", 'it\'s "q" $HOME `ls` {x} %s', "ü\n2", "*.png;ls"]
+)
+@pytest.mark.parametrize("option", ["description", "recipe"])
+def test_mlflow_passes_every_option_on(value, option):
+    """MLflow makes a shell command of the parameters, those that MLproject lists and those that it does not."""
+    from mlflow.projects.utils import load_project
+
+    entry = load_project(str(ROOT)).get_entry_point("htl")
+    command = entry.compute_command({option: value, "tau": "0.3"}, None)
+    python, _, module, *argv = shlex.split(command)
+    assert (python, module) == ("python", "entrypoints.htl")
+    _, given_ = parse(DECLARATIONS["htl"], argv)
+    assert given_[option] == value
+    assert given_["tau"] == "0.3"
+
+
+def test_nothing_is_logged_that_was_not_asked_for():
+    from mlflow.projects.utils import load_project
+
+    listed, others = load_project(str(ROOT)).get_entry_point("main").compute_parameters({"epochs": "2"}, None)
+    assert (listed, others) == ({"recipe": "recipes/demo.yaml"}, {"epochs": "2"})
 
 
 def test_mlproject_is_a_table_of_contents():
