@@ -48,10 +48,16 @@ def run_htl(store: Store, config: HtlConfig) -> None:
 
 
 def check(config: HtlConfig) -> None:
-    """Raise a UserError for pruning methods and sizes that cannot work, before any work is done."""
+    """Check methods, device and size before any work is done.
+
+    Raises:
+        UserError: a pruning method that does not exist, or a size that no U-Net takes.
+        EnvironmentFault: a device that this machine does not have.
+    """
     for method in (config.mining.method, *config.analysis.ablation_methods):
         criterion, _ = split_method(method)
         find_criterion(criterion)
+    compute_of(config)
     size, least = config.data.image_size, 2**LEVELS
     if size % least:
         raise UserError(f"option image_size: a U-Net halves its image {LEVELS} times; {size} is no multiple of {least}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, PlainValidator
 
 from prunecxr.errors import UserError
+from prunecxr.options.recipe import suggest
 from prunecxr.options.sections import (
     AnalysisOptions,
     CompressionOptions,
@@ -63,3 +64,18 @@ class Config(Section):
     def further_recipe(self) -> dict[str, Any]:
         """The `search:` section, where there is one."""
         return {"search": {name: domain.written() for name, domain in self.search.items()}} if self.search else {}
+
+
+def highlighted_pair(options: AnalysisOptions, classes: Sequence[str], study: str) -> tuple[str, str] | None:
+    """The pair of classes to be marked in figures, if one is named.
+
+    Raises:
+        UserError: it is not among the classes of the study.
+    """
+    if not options.highlight:
+        return None
+    for name in options.highlight:
+        if name not in classes:
+            raise UserError(f"option highlight: study {study!r} has no class {name!r}{suggest(name, classes)}")
+    first, second = options.highlight
+    return first, second

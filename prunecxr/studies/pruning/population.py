@@ -20,7 +20,7 @@ from prunecxr import __version__
 from prunecxr.compression.criteria import find_criterion
 from prunecxr.compression.magnitudes import magnitude_histogram, share_below
 from prunecxr.compression.masks import apply_masks, nonzero_weights, split_method
-from prunecxr.errors import UserError
+from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.evaluation.engines import Evaluator
 from prunecxr.evaluation.metrics import class_scores
 from prunecxr.evaluation.predict import probabilities
@@ -66,12 +66,20 @@ class Sweep:
 
 
 def check_names(config: Config) -> None:
-    """Raise a UserError for an unknown architecture, weight set, criterion or scope, before any work is done."""
+    """Check what the options name before any work is done.
+
+    Raises:
+        UserError: an unknown architecture, weight set, criterion or scope.
+        EnvironmentFault: a device that this machine does not have, or an engine that the device has not.
+    """
     check_architecture(config.training.architecture)
     check_image_size(config)
     weights_identity(config.training.architecture, config.training.weights)
     criterion, _ = split_method(config.compression.method)
     find_criterion(criterion)
+    device = compute_of(config).device.type
+    if config.execution.engine == "graph" and device != "cuda":
+        raise EnvironmentFault(f"option engine: graph needs a CUDA device, not {device}; engine=auto takes what pays")
 
 
 def check_image_size(config: Config) -> None:

@@ -10,7 +10,7 @@ from prunecxr.data.held_out import open_held_out
 from prunecxr.errors import UserError
 from prunecxr.options.recipe import flatten, to_recipe
 from prunecxr.studies.pruning import material, population, registration
-from prunecxr.studies.pruning.config import Config
+from prunecxr.studies.pruning.config import Config, highlighted_pair
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
@@ -40,6 +40,7 @@ def run_study(store: Store, config: Config) -> None:
     """A whole study: train each seed, prune and evaluate it at every sparsity, analyse, and say where to look."""
     population.check_names(config)
     data = material.prepare(config)
+    highlighted_pair(config.analysis, data.dataset.classes, config.study)
     say_data(data)
     study = open_study(store, config, adopt=True)
     tally = Tally()
