@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 from pydantic.fields import FieldInfo
 
@@ -14,7 +14,7 @@ from prunecxr.options.declaration import Declaration, Own
 from prunecxr.options.help import help_page
 from prunecxr.options.paths import expanded, from_caller, made_for_caller
 from prunecxr.options.recipe import build_config
-from prunecxr.options.types import Place
+from prunecxr.options.types import Place, details_of
 
 FLAG = re.compile(r"--([A-Za-z]\w*(?:-\w+)*)(?:=(.*))?", re.DOTALL)
 
@@ -100,10 +100,4 @@ def _file_or_name(text: str) -> str:
 
 def place_of(field: FieldInfo) -> Place | None:
     """What an option of files says about them; None: it names none."""
-    waiting: list[Any] = [*field.metadata, field.annotation]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, Place):
-            return part
-        waiting += [*getattr(part, "__metadata__", ()), *get_args(part)]
-    return None
+    return next((detail for detail in details_of(field) if isinstance(detail, Place)), None)

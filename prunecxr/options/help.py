@@ -14,6 +14,7 @@ from prunecxr.options.declaration import TOP, Declaration
 from prunecxr.options.recipe import text_of
 from prunecxr.options.registries import alternatives
 from prunecxr.options.sections import sections
+from prunecxr.options.types import details_of
 
 INDENT = 24
 
@@ -73,7 +74,7 @@ def admits(field: FieldInfo) -> str:
         return alternatives([str(value) for value in get_args(kind)])
     if kind is bool:
         return "true or false"
-    bounds = {side: getattr(entry, side) for entry in field.metadata for side in ("ge", "gt", "le", "lt")
+    bounds = {side: getattr(entry, side) for entry in details_of(field) for side in ("ge", "gt", "le", "lt")
               if getattr(entry, side, None) is not None}  # fmt: skip
     low = f"{bounds['ge']:,}" if "ge" in bounds else f"above {bounds['gt']:,}" if "gt" in bounds else ""
     high = f"{bounds['le']:,}" if "le" in bounds else f"below {bounds['lt']:,}" if "lt" in bounds else ""

@@ -18,8 +18,9 @@ Each is a flag of the entry points (`--epochs=5`), a parameter of `mlflow run` (
 recipe files under its section, and a logged param (`cfg/epochs`). Flags override the recipe, the recipe the
 defaults. An entry point refuses what it does not take; `python -m entrypoints.NAME --help` lists what it does.
 
-- A relative path on the command line is looked for in the folder that you call from, then in the project's;
-  `~` is your home. A relative path in a recipe is looked for in the folder that the command runs in.
+- A relative path on the command line is looked for in the folder that you call from, then in the project's (on Linux;
+  elsewhere MLflow leaves no word of the former); `~` is your home. A relative path in a recipe is looked for in the
+  folder that the command runs in, with `mlflow run` the project's.
 - A recipe describes a pruning study or a localization study; its sections tell, or a line `kind: localization`.
 - A recipe names an option once; `true` and `false` (or `yes` and `no`, for an option that is either) are no numbers.
 - An option that has no effect beside others, as `momentum` with `optimizer: adam`, is refused.
@@ -62,10 +63,14 @@ def _row(declaration: Declaration[Any]) -> str:
 def _table(fields: dict[str, FieldInfo]) -> list[str]:
     lines = ["", "| option | default | admits | meaning |", "|---|---|---|---|"]
     for name, field in fields.items():
-        default = default_of(field)
-        lines.append(f"| `{name}` | {f'`{default}`' if default else ''} | {admits(field)} | {field.description} |")
+        default = "required" if field.is_required() else f"`{shown}`" if (shown := default_of(field)) else ""
+        lines.append(f"| `{name}` | {default} | {admits(field)} | {_escaped(field)} |")
     return lines
 
 
 def _sentence(part: type[Section]) -> str:
     return (part.__doc__ or "").splitlines()[0]
+
+
+def _escaped(field: FieldInfo) -> str:
+    return (field.description or "").replace("<", "&lt;")

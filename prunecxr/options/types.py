@@ -6,9 +6,10 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic.fields import FieldInfo
 
 from prunecxr.options.paths import expanded
 
@@ -165,6 +166,16 @@ class Place:
     made: bool = False
     many: bool = False
     otherwise: bool = False
+
+
+def details_of(field: FieldInfo) -> list[Any]:
+    """What a field's type carries besides the type: bounds, validators, places; those of `Some | None`, too."""
+    details, waiting = list(field.metadata), [field.annotation]
+    while waiting:
+        part = waiting.pop()
+        details += getattr(part, "__metadata__", ())
+        waiting += get_args(part)
+    return [inner for detail in details for inner in (detail.metadata if isinstance(detail, FieldInfo) else [detail])]
 
 
 def _path(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import os
 import re
@@ -22,9 +23,9 @@ from prunecxr.options.page import options_page
 from prunecxr.options.recipe import build_config, read_recipe, to_recipe
 from prunecxr.options.sections import TrainingOptions, options, sections
 from prunecxr.options.types import parse_seeds, parse_sparsities
-from prunecxr.studies.configure import recipe_kind
+from prunecxr.studies.configure import configure, recipe_kind
 from prunecxr.studies.kinds import KINDS
-from prunecxr.studies.localization.config import HtlConfig
+from prunecxr.studies.localization.config import BASELINES, HtlConfig
 from prunecxr.studies.pruning.config import Config
 
 ROOT = Path(__file__).parents[2]
@@ -418,3 +419,43 @@ def test_every_option_is_documented():
     if os.environ.get("PRUNECXR_UPDATE_GOLDEN"):
         page.write_text(content, encoding="utf-8")
     assert page.read_text(encoding="utf-8") == content
+
+
+COMMANDS = [
+    (path.name, " ".join(match[0].replace("\\\n", " ").replace("\n#", " ").split()))
+    for path in sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md", *RECIPES, ROOT / "MLproject"])
+    for match in re.finditer(r"mlflow run \. (?:[^\n`]*\\\n)*[^\n`]*", path.read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize(("where", "command"), COMMANDS)
+def test_commands_in_the_documentation_are_taken(where, command):
+    """Every `mlflow run . -e ENTRY -P name=value` names an entry point and options that it takes."""
+    entry = re.search(r"-e (\w+)", command)
+    declaration = DECLARATIONS[entry[1] if entry else "main"]
+    assert set(re.findall(r"-P (\w+)=", command)) <= set(declaration.options()), where
+
+
+def test_commands_are_found_in_the_documentation():
+    assert len(COMMANDS) > 15
+
+
+def test_names_of_baselines_are_in_their_help():
+    text = options(HtlConfig)["baselines"][1]
+    assert all(name in text for name in BASELINES)
+
+
+def test_an_entry_point_may_work_on_both_kinds(tmp_path):
+    """It then takes the options of either, and the recipe tells whose an option must be."""
+    both = dataclasses.replace(
+        DECLARATIONS["train"], takes=(*DECLARATIONS["train"].takes, "mining"), works_on=("pruning", "localization")
+    )
+    for text, model in (("mining: {tau: 0.3}", HtlConfig), ("training: {architecture: resnet18}", Config)):
+        (tmp_path / "r.yaml").write_text(text, encoding="utf-8")
+        _, given_ = parse(both, [f"--recipe={tmp_path}/r.yaml", "--seed=1", "--epochs=3"])
+        config = configure(given_, both)
+        assert isinstance(config, model)
+        assert config.training.epochs == 3
+    _, given_ = parse(both, [f"--recipe={tmp_path}/r.yaml", "--seed=1", "--tau=0.3"])
+    with pytest.raises(UserError, match="option tau: a pruning study has no such option; recipe r.yaml describes one"):
+        configure(given_, both)
