@@ -47,7 +47,12 @@ def run_htl(store: Store, config: HtlConfig) -> None:
 
 
 def check(config: HtlConfig) -> None:
-    """Raise a UserError for pruning methods and sizes that cannot work, before any work is done."""
+    """Check methods, device and size before any work is done.
+
+    Raises:
+        UserError: a pruning method that does not exist, or a size that no U-Net takes.
+        EnvironmentFault: a device that this machine does not have.
+    """
     for method in (config.mining.method, *config.analysis.ablation_methods):
         Method.parse(method)
     size, least = config.data.image_size, 2**LEVELS

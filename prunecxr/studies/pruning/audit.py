@@ -14,11 +14,13 @@ from prunecxr.networks.checkpoints import read_state, without_prefix
 from prunecxr.networks.foreign import restore_model, weights_digest
 from prunecxr.options.recipe import build_config, read_recipe
 from prunecxr.options.sections import TrainingOptions
+from prunecxr.studies.configure import configure_from_run
 from prunecxr.studies.pruning import keys, material, population
 from prunecxr.studies.pruning.config import Config
 from prunecxr.studies.pruning.material import HeldOutMaterial
+from prunecxr.studies.pruning.options import PruneOptions
 from prunecxr.studies.pruning.registration import register_dense
-from prunecxr.studies.pruning.study import open_study, resolve_seed_run, say_data, sweep_and_say
+from prunecxr.studies.pruning.study import open_study, prune, resolve_seed_run, say_data, sweep_and_say
 from prunecxr.tracking import names, registry, runs
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
@@ -43,6 +45,26 @@ class Audited:
     source: str
     weights: str
     seed: int
+
+
+def prune_network(store: Store, asked: PruneOptions, given: dict[str, str]) -> None:
+    """Prune and evaluate the network that the options name: a seed run's own, or one that was trained elsewhere.
+
+    Args:
+        given: texts of the study's options.
+    Raises:
+        UserError: there is no such network, or an option that its seed run settles.
+    """
+    is_uri = asked.model.startswith(("models:", "runs:"))
+    seed_run = resolve_seed_run(store, asked.run) if asked.run else own_seed_run(store, asked.model) if is_uri else None
+    if seed_run is None:
+        audit(store, configure_audit(given), asked.model, asked.seed or 0, asked.train_labels)
+        return
+    settled = {"architecture": given["architecture"], "seed": asked.seed, "train_labels": asked.train_labels}
+    for name, value in settled.items():
+        if value not in ("", None):
+            raise UserError(f"option {name}: seed run {seed_run.id} knows it already; leave it out")
+    prune(store, configure_from_run(seed_run, given, Config), seed_run)
 
 
 def configure_audit(given: dict[str, str]) -> Config:

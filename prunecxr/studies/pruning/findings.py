@@ -11,12 +11,12 @@ import xarray as xr
 
 from prunecxr import __version__
 from prunecxr.errors import UserError
-from prunecxr.options.recipe import suggest
 from prunecxr.options.sections import AnalysisOptions
 from prunecxr.studies.pruning import circumstances
 from prunecxr.studies.pruning.analysis import forgettability, gaps
 from prunecxr.studies.pruning.analysis import study as whole
 from prunecxr.studies.pruning.analysis.exemplars import nearest_sparsity
+from prunecxr.studies.pruning.config import highlighted_pair
 from prunecxr.studies.pruning.sections.findings import Findings, gallery
 from prunecxr.studies.pruning.sections.illustrations import illustrate
 from prunecxr.studies.pruning.sections.page import render
@@ -209,20 +209,6 @@ def _pie_sparsity(population: Population, options: AnalysisOptions) -> tuple[flo
     return nearest, [
         f"No variants at pie_sparsity {options.pie_sparsity:g}: PIEs are those of {nearest:g}, the nearest."
     ]
-
-
-def _highlight(population: Population, options: AnalysisOptions) -> tuple[str, str] | None:
-    """The pair of classes to be marked, checked against those of the study."""
-    if not options.highlight:
-        return None
-    classes = population.labels.columns[2:].tolist()
-    for name in options.highlight:
-        if name not in classes:
-            raise UserError(
-                f"option highlight: study {population.study!r} has no class {name!r}{suggest(name, classes)}"
-            )
-    a, b = options.highlight
-    return a, b
 
 
 def _options(options: AnalysisOptions, pruned_at: float, method: str) -> whole.Options:

@@ -30,6 +30,7 @@ def run_study(store: Store, config: Config) -> None:
     """A whole study: train each seed, prune and evaluate it at every sparsity, analyse, and say where to look."""
     check_names(config)
     data = material.prepare(config)
+    highlighted_pair(config.analysis, data.dataset.classes, config.study)
     say_data(data)
     once, task = Once(store), PruningTask(config, data)
     study = open_study(once, config, adopt=True)

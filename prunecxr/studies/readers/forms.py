@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,10 +17,11 @@ from prunecxr.data.labels import LabelTable
 from prunecxr.errors import UserError
 from prunecxr.report.style import as_png as figure_png
 from prunecxr.report.style import as_svg
+from prunecxr.studies.configure import configure_from_run
 from prunecxr.studies.pruning.config import Config
-from prunecxr.studies.pruning.configure import configure_from_run
 from prunecxr.studies.readers.analysis import QUESTIONS, assign, summary
 from prunecxr.studies.readers.answers import find_files, read_answers
+from prunecxr.studies.readers.options import Answers, Draw
 from prunecxr.studies.readers.sections import findings as reader_findings
 from prunecxr.studies.readers.sections.findings import ReaderFindings
 from prunecxr.studies.readers.sections.form import Item, as_png, form_page, form_table
@@ -36,41 +36,18 @@ TEXTS = {"item": str, "id": str, "subject_id": str}
 Read = Callable[[str], np.ndarray]
 
 
-@dataclass(frozen=True)
-class Draw:
-    """How many images are drawn for whom, and how large they are shown (0: as they are)."""
-
-    readers: int
-    images_per_reader: int
-    reader_seed: int
-    longest_side: int
-
-    @staticmethod
-    def of(given: dict[str, str]) -> Draw:
-        """From the texts of the options; empty ones take their defaults, the paper's where it has one."""
-        return Draw(
-            whole(given, "readers", 6, 1, 99),
-            whole(given, "images_per_reader", 40, 2, 1000),
-            whole(given, "reader_seed", 0, 0, 2**32 - 1),
-            whole(given, "longest_side", 0, 64, 10_000),
-        )
-
-
-def export_forms(store: Store, given: dict[str, str]) -> None:
+def export_forms(store: Store, draw: Draw, options: dict[str, str]) -> None:
     """Write each reader's form, their images and the key, as a run of the study.
 
     Args:
-        given: texts of the options study, readers, images_per_reader, reader_seed, longest_side, recipe, images,
-            labels; empty ones take their defaults.
+        options: texts of study, recipe, images, labels; empty ones take their defaults.
     Raises:
         UserError: no finished analysis, too few PIEs, or images that cannot be found.
     """
-    draw = Draw.of(given)
-    options = {name: given[name] for name in ("recipe", "study", "images", "labels")}
-    name = configure_from_run(None, options).study
+    name = configure_from_run(None, options, Config).study
     there = locate_study(store, name)
     study = runs.find(there, "study", {names.STUDY: name})
-    config = configure_from_run(study, options)
+    config = configure_from_run(study, options, Config)
     analysis = _newest(there, "analysis", name, "an analysis; make one with -e analyze")
     pies, classes = _pies(analysis)
     # The key of the analysis enters the draw, so that the seed alone does not tell which positions hold PIEs.
@@ -91,7 +68,7 @@ def export_forms(store: Store, given: dict[str, str]) -> None:
             run.resume()
             items = drawn.merge(pies[["id", *classes]], on="id", how="left", validate="one_to_one")
             _log_forms(run, items, classes, read, draw.longest_side or None, name)
-            chosen = {"analysis": analysis.id, **asdict(draw)}
+            chosen = {"analysis": analysis.id, **draw.model_dump()}
             run.log(params={f"cfg/{option}": str(value) for option, value in chosen.items()})
     runs.claim_invocation(store, EXPORT, name, study.id if study and there is store else None, run.id)
     print(f"export run {run.id}{'' if added else ' (found: same analysis, same options)'}")
@@ -106,25 +83,22 @@ def _analysed(analysis: TrackedRun) -> str:
 
 
 def _export_key(analysis: TrackedRun, draw: Draw, config: Config) -> str:
-    parts = {"analysis": _analysed(analysis), "draw": asdict(draw), "data": config.data.model_dump(mode="json")}
+    parts = {"analysis": _analysed(analysis), "draw": draw.model_dump(), "data": config.data.model_dump(mode="json")}
     return digest({**parts, "prunecxr": __version__})
 
 
-def import_answers(store: Store, given: dict[str, str]) -> None:
+def import_answers(store: Store, asked: Answers) -> None:
     """Check the readers' answers, join them to the key, analyse them, and log all of it as a run of the study.
 
-    Args:
-        given: texts of the options answers, study, export_run, allow_missing.
     Raises:
         UserError: no such export, or anything wrong with the answers, named with file and row.
     """
-    files = find_files(given["answers"])
-    allow_missing = truth(given, "allow_missing")
-    there, export = _export(store, given["study"], given["export_run"])
+    files = find_files(asked.answers)
+    there, export = _export(store, asked.study, asked.export_run)
     study = export.tags[names.STUDY]
     with TemporaryDirectory(prefix="prunecxr-") as folder:
         drawn = pd.read_csv(fetch(there, export.id, names.READER_KEY, Path(folder)), dtype=TEXTS, keep_default_na=False)
-    answers = read_answers(files, drawn, export.id, allow_missing)
+    answers = read_answers(files, drawn, export.id, asked.allow_missing)
     said = answers[["item", *QUESTIONS]].astype(str).to_numpy().tolist()
     run = runs.find_or_create(
         there,
@@ -150,28 +124,6 @@ def import_answers(store: Store, given: dict[str, str]) -> None:
     for warning in findings.warnings:
         print(f"warning: {warning}")
     print(f"report: {there.artifact_location(run.id, names.READER_REPORT)}")
-
-
-def whole(given: dict[str, str], name: str, default: int, low: int, high: int) -> int:
-    """A whole number among the options.
-
-    Raises:
-        UserError: it is no whole number from `low` to `high`.
-    """
-    text = given[name]
-    if not text:
-        return default
-    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
-        raise UserError(f"option {name}: {text!r} is not valid: give a whole number from {low} to {high}")
-    return int(text)
-
-
-def truth(given: dict[str, str], name: str) -> bool:
-    """A yes or no among the options; no where it is not given."""
-    text = given[name].lower()
-    if text not in ("", "true", "false", "yes", "no", "1", "0"):
-        raise UserError(f"option {name}: {given[name]!r} is not valid: give true or false")
-    return text in ("true", "yes", "1")
 
 
 def count_readers(answers: pd.DataFrame) -> int:
