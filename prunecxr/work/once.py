@@ -145,12 +145,16 @@ class Once:
 
 
 class Children:
-    """The runs of one kind below a parent that is claimed: no child needs a claim of its own."""
+    """The runs of one kind below a parent that is claimed: no child needs a claim of its own.
+
+    Attributes:
+        parent: the run above them.
+        by_key: what is there, by key: of several of one key a finished run rather than an unfinished, the newest.
+    """
 
     def __init__(self, once: Once, parent: TrackedRun, kind: str) -> None:
-        self._once, self._parent, self._kind = once, parent, kind
+        self._once, self.parent, self._kind = once, parent, kind
         tags = {names.KIND: kind, names.STUDY: parent.tags[names.STUDY], names.PARENT: parent.id}
-        # Of several of one key a finished one rather than an unfinished, the newest.
         there = sorted(runs.search(once.store, tags)[::-1], key=lambda run: run.finished)
         self.by_key = {run.tags[names.KEY]: run for run in there}
 
@@ -178,9 +182,9 @@ class Children:
         """The finished run of a key; made if there is none."""
         if run := self.done(key):
             return self.count(run)
-        labels = {names.KEY: key, names.STUDY: self._parent.tags[names.STUDY], **tags}
+        labels = {names.KEY: key, names.STUDY: self.parent.tags[names.STUDY], **tags}
         run = self.unfinished(key) or runs.create(
-            self._once.store, self._kind, labels, name=name, parent=self._parent.id
+            self._once.store, self._kind, labels, name=name, parent=self.parent.id
         )
         with ending(run):
             run.resume()

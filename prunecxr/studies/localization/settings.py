@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from prunecxr.evaluation.engines import Evaluator
 from prunecxr.hardware import Compute
 from prunecxr.learning.loop import Learning
 from prunecxr.learning.optimizers import Recipe
@@ -23,7 +24,7 @@ from prunecxr.networks.unet import REGIONS, build_unet
 from prunecxr.studies.localization.batches import LesionBatches
 from prunecxr.studies.localization.config import HtlTrainingOptions
 from prunecxr.studies.localization.losses import Loss, balanced_weights, cross_entropy
-from prunecxr.studies.localization.predict import boxed, predict_boxes, segmented
+from prunecxr.studies.localization.predict import Advance, boxed, predict_boxes, segmented
 from prunecxr.studies.localization.training import Examples, classification, segmentation
 
 
@@ -82,13 +83,15 @@ class Localizer:
         """
         return cross_entropy(balanced_weights(targets, self.n_outputs).to(compute.device))
 
-    def masks(self, model: nn.Module, images: np.ndarray, compute: Compute) -> Iterator[np.ndarray]:
+    def masks(
+        self, evaluator: Evaluator, images: np.ndarray, advance: Advance | None = None
+    ) -> Iterator[np.ndarray]:
         """Where the network sees the lesion, batch by batch: (b, size, size), uint8 0/1."""
-        return (boxed if self.task == "classes" else segmented)(model, images, compute)
+        return (boxed if self.task == "classes" else segmented)(evaluator, images, advance)
 
-    def boxes(self, model: nn.Module, images: np.ndarray, compute: Compute) -> np.ndarray:
+    def boxes(self, evaluator: Evaluator, images: np.ndarray, advance: Advance | None = None) -> np.ndarray:
         """Bounding boxes of the lesion, shape (n, 4): top, left, bottom, right."""
-        return predict_boxes(model, images, compute, self.heat)
+        return predict_boxes(evaluator, images, self.heat, advance)
 
 
 def recipe_of(options: HtlTrainingOptions) -> Recipe:

@@ -98,7 +98,7 @@ def analyse_study(
         once.store, wanted.study, wanted.method, wanted.population, wanted.seeds, wanted.sparsities
     )
     pruned_at, stated = _pie_sparsity(population, options)
-    highlight = _highlight(population, options)
+    highlight = highlighted_pair(options, population.labels.columns[2:].tolist(), population.study)
     answers = circumstances.reader_answers(once.store, population)
     parts = _parts(population, options, [*notes, *stated], pictures.read is not None)
     analysed = digest(parts)

@@ -8,7 +8,7 @@ from prunecxr.compression.methods import Method
 from prunecxr.data.held_out import open_held_out
 from prunecxr.errors import UserError
 from prunecxr.studies.pruning import material
-from prunecxr.studies.pruning.config import Config
+from prunecxr.studies.pruning.config import Config, highlighted_pair
 from prunecxr.studies.pruning.task import PruningTask, check_names, check_same_training_data
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.runs import TrackedRun

@@ -14,7 +14,7 @@ from torch import nn
 from prunecxr import __version__
 from prunecxr.compression.methods import Method
 from prunecxr.compression.oneshot import Variant
-from prunecxr.errors import UserError
+from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.evaluation.engines import Evaluator
 from prunecxr.evaluation.metrics import class_scores
 from prunecxr.evaluation.predict import probabilities
@@ -29,7 +29,7 @@ from prunecxr.studies.pruning.rounding import rounding_effect
 from prunecxr.tracking import names, registry, runs, variants
 from prunecxr.tracking.registry import Settings
 from prunecxr.tracking.runs import TrackedRun
-from prunecxr.work.task import Circumstances, Scored, Task
+from prunecxr.work.task import Circumstances, Scored, Task, compute_of
 
 PACKAGES = ("torch", "torchvision", "mlflow", "numpy", "pandas", "scikit-learn", "scipy", "pillow")
 
@@ -183,10 +183,19 @@ def best_epoch(epochs: Sequence[Any], monitor: str) -> Epoch:
 
 
 def check_names(config: Config) -> None:
-    """Raise a UserError for an unknown architecture or weight set, or images of a size that it cannot take."""
+    """Check what the options name before any work is done.
+
+    Raises:
+        UserError: an unknown architecture, weight set, criterion or scope, or images of a size that cannot be taken.
+        EnvironmentFault: a device that this machine does not have, or an engine that the device has not.
+    """
     check_architecture(config.training.architecture)
     check_image_size(config)
     weights_identity(config.training.architecture, config.training.weights)
+    Method.parse(config.compression.method)
+    device = compute_of(config.execution).device.type
+    if config.execution.engine == "graph" and device != "cuda":
+        raise EnvironmentFault(f"option engine: graph needs a CUDA device, not {device}; engine=auto takes what pays")
 
 
 def check_image_size(config: Config) -> None:
