@@ -126,7 +126,7 @@ class Once:
 
     def _open_new(self, step: Step) -> TrackedRun:
         tags = {**step.identity, **step.tags}
-        invocation = self.store.unclaimed_invocation() if step.adopt else None
+        invocation = runs.unclaimed_invocation(self.store) if step.adopt else None
         if invocation is None:
             run = runs.create(self.store, step.kind, tags, name=step.name, parent=step.parent)
         else:

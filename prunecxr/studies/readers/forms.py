@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,7 @@ from prunecxr.errors import UserError
 from prunecxr.report.style import as_png as figure_png
 from prunecxr.report.style import as_svg
 from prunecxr.studies.configure import configure_from_run
-from prunecxr.studies.pruning.config import Config
+from prunecxr.studies.kinds import configuration
 from prunecxr.studies.readers.analysis import QUESTIONS, assign, summary
 from prunecxr.studies.readers.answers import find_files, read_answers
 from prunecxr.studies.readers.options import Answers, Draw
@@ -26,10 +28,12 @@ from prunecxr.studies.readers.sections import findings as reader_findings
 from prunecxr.studies.readers.sections.findings import ReaderFindings
 from prunecxr.studies.readers.sections.form import Item, as_png, form_page, form_table
 from prunecxr.tracking import names, runs
-from prunecxr.tracking.query import fetch, locate_study
+from prunecxr.tracking.artifacts import fetch
+from prunecxr.tracking.query import locate_study
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 from prunecxr.work.identity import digest
+from prunecxr.work.once import Once, Step
 
 EXPORT, IMPORT = "reader_export", "reader_import"
 TEXTS = {"item": str, "id": str, "subject_id": str}
@@ -44,35 +48,36 @@ def export_forms(store: Store, draw: Draw, options: dict[str, str]) -> None:
     Raises:
         UserError: no finished analysis, too few PIEs, or images that cannot be found.
     """
-    name = configure_from_run(None, options, Config).study
+    name = configure_from_run(None, options, configuration("pruning")).study
     there = locate_study(store, name)
     study = runs.find(there, "study", {names.STUDY: name})
-    config = configure_from_run(study, options, Config)
+    config = configure_from_run(study, options, configuration("pruning"))
     analysis = _newest(there, "analysis", name, "an analysis; make one with -e analyze")
     pies, classes = _pies(analysis)
     # The key of the analysis enters the draw, so that the seed alone does not tell which positions hold PIEs.
     seed = (draw.reader_seed, int(_analysed(analysis), 16))
     drawn = assign(pies, draw.readers, draw.images_per_reader, seed)
     read = _images(config, options, drawn["id"].tolist())
-    run = runs.find_or_create(
-        there,
-        EXPORT,
-        {names.KEY: _export_key(analysis, draw, config), names.STUDY: name},
+    def make(run: TrackedRun) -> None:
+        items = drawn.merge(pies[["id", *classes]], on="id", how="left", validate="one_to_one")
+        _log_forms(run, items, classes, read, draw.longest_side or None, name)
+        params = {"analysis": analysis.id, **draw.model_dump()}
+        run.log_new_params({f"cfg/{option}": str(value) for option, value in params.items()})
+
+    once, parent = Once(there), study.id if study else None
+    step = Step(
+        kind=EXPORT,
+        identity={names.KEY: _export_key(analysis, draw, config), names.STUDY: name},
         name=f"forms for {draw.readers} readers",
-        parent=study.id if study else None,
+        make=make,
+        parent=parent,
         adopt=True,
     )
-    added = not run.finished
-    if added:
-        with runs.ending(run):
-            run.resume()
-            items = drawn.merge(pies[["id", *classes]], on="id", how="left", validate="one_to_one")
-            _log_forms(run, items, classes, read, draw.longest_side or None, name)
-            chosen = {"analysis": analysis.id, **draw.model_dump()}
-            run.log(params={f"cfg/{option}": str(value) for option, value in chosen.items()})
+    run = once.do(step)
+    added = bool(once.made[EXPORT])
     runs.claim_invocation(store, EXPORT, name, study.id if study and there is store else None, run.id)
     print(f"export run {run.id}{'' if added else ' (found: same analysis, same options)'}")
-    print(f"forms, one a reader: {there.artifact_location(run.id, 'forms')}")
+    print(f"forms, one per reader: {there.artifact_location(run.id, 'forms')}")
     print(f"key, not for readers: {there.artifact_location(run.id, names.READER_KEY)}")
     print(f"next: -e {IMPORT} -P study={name!r} -P answers=FOLDER (of the files that readers return)")
 
@@ -82,7 +87,7 @@ def _analysed(analysis: TrackedRun) -> str:
     return analysis.tags.get(names.ANALYSED, analysis.tags[names.KEY])
 
 
-def _export_key(analysis: TrackedRun, draw: Draw, config: Config) -> str:
+def _export_key(analysis: TrackedRun, draw: Draw, config: Any) -> str:
     parts = {"analysis": _analysed(analysis), "draw": draw.model_dump(), "data": config.data.model_dump(mode="json")}
     return digest({**parts, "prunecxr": __version__})
 
@@ -97,26 +102,28 @@ def import_answers(store: Store, asked: Answers) -> None:
     there, export = _export(store, asked.study, asked.export_run)
     study = export.tags[names.STUDY]
     with TemporaryDirectory(prefix="prunecxr-") as folder:
-        drawn = pd.read_csv(fetch(there, export.id, names.READER_KEY, Path(folder)), dtype=TEXTS, keep_default_na=False)
+        drawn = pd.read_csv(fetch(export, names.READER_KEY, Path(folder)), dtype=TEXTS, keep_default_na=False)
     answers = read_answers(files, drawn, export.id, asked.allow_missing)
     said = answers[["item", *QUESTIONS]].astype(str).to_numpy().tolist()
-    run = runs.find_or_create(
-        there,
-        IMPORT,
-        {names.KEY: digest({"export": export.id, "answers": said, "prunecxr": __version__}),
-         names.STUDY: study},
+    table = summary(answers)
+    findings = ReaderFindings(study, table, missing_warnings(answers), {})
+
+    def make(run: TrackedRun) -> None:
+        _log_answers(run, answers, replace(findings, provenance=_provenance(answers, export, run)))
+        run.log(metrics=_headline(table))
+        run.log_new_params({"cfg/export_run": export.id})
+
+    once = Once(there)
+    step = Step(
+        kind=IMPORT,
+        identity={names.KEY: digest({"export": export.id, "answers": said, "prunecxr": __version__}), names.STUDY: study},
         name=f"answers of {count_readers(answers)} readers",
+        make=make,
         parent=export.tags.get(names.PARENT),
         adopt=True,
-    )  # fmt: skip
-    added = not run.finished
-    table = summary(answers)
-    findings = ReaderFindings(study, table, missing_warnings(answers), _provenance(answers, export, run))
-    if added:
-        with runs.ending(run):
-            run.resume()
-            _log_answers(run, answers, findings)
-            run.log(metrics=_headline(table), params={"cfg/export_run": export.id})
+    )
+    run = once.do(step)
+    added = bool(once.made[IMPORT])
     runs.claim_invocation(store, IMPORT, study, export.tags.get(names.PARENT) if there is store else None, run.id)
     print(f"import run {run.id}{'' if added else ' (found: same answers)'}")
     for row in table.itertuples(index=False):
@@ -146,11 +153,11 @@ def missing_warnings(answers: pd.DataFrame) -> list[str]:
 
 def _newest(store: Store, kind: str, study: str, wanted: str) -> TrackedRun:
     """The newest finished run of that kind; those that merely point to another carry no key."""
-    found = [run for run in runs.search(store, {names.KIND: kind, names.STUDY: study}, finished=True)
-             if names.KEY in run.data.tags]  # fmt: skip
-    if not found:
+    finished = runs.search(store, {names.KIND: kind, names.STUDY: study}, finished=True)
+    newest = next((run for run in finished if names.KEY in run.tags), None)
+    if newest is None:
         raise UserError(f"option study: {study!r} has no finished run of {wanted}")
-    return runs.wrap(store, found[0])
+    return newest
 
 
 def _export(store: Store, study: str, run_id: str) -> tuple[Store, TrackedRun]:
@@ -160,25 +167,24 @@ def _export(store: Store, study: str, run_id: str) -> tuple[Store, TrackedRun]:
         return there, _newest(there, EXPORT, study, "the forms; make one with -e reader_export")
     run = runs.get(store, run_id)
     if run is None or run.tags.get(names.KIND) != EXPORT or names.KEY not in run.tags or not run.finished:
-        raise UserError(f"option export_run: {run_id!r} is no finished run of -e reader_export in {store.uri}")
+        raise UserError(f"option export_run: {run_id!r} is no finished run of -e reader_export in {store}")
     if study and study != run.tags[names.STUDY]:
         raise UserError(f"option export_run: {run_id} belongs to study {run.tags[names.STUDY]!r}, not {study!r}")
-    experiment = store.client.get_run(run_id).info.experiment_id
-    return (store if experiment == store.experiment_id else store.in_experiment(experiment)), run
+    return store.in_experiment(run.experiment_id), run
 
 
 def _pies(analysis: TrackedRun) -> tuple[pd.DataFrame, list[str]]:
     """The table of PIEs of an analysis, and the class names among its columns."""
     with TemporaryDirectory(prefix="prunecxr-") as folder:
-        table = fetch(analysis.store, analysis.id, "tables/classes.csv", Path(folder))
+        table = fetch(analysis, "tables/classes.csv", Path(folder))
         classes = pd.read_csv(table, usecols=["class"], dtype=str, keep_default_na=False)["class"].tolist()
-        path = fetch(analysis.store, analysis.id, "tables/pies.csv", Path(folder))
+        path = fetch(analysis, "tables/pies.csv", Path(folder))
         columns = ["id", "subject_id", "agreement", "is_pie", *classes]
         pies = pd.read_csv(path, usecols=columns, dtype=TEXTS, keep_default_na=False, na_values={"agreement": [""]})
     return pies, classes
 
 
-def _images(config: Config, options: dict[str, str], ids: list[str]) -> Read:
+def _images(config: Any, options: dict[str, str], ids: list[str]) -> Read:
     """A look-up of images by id, as large as their files are.
 
     A folder of images that is given without labels is searched for the ids alone: it need not hold the images of
