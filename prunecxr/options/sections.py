@@ -164,11 +164,6 @@ class ExecutionOptions(Section):
     eval_batch_size: Whole = Field(64, ge=1, le=4096, description="images an evaluation step")
     workers: Whole = Field(0, ge=0, le=256, description="threads that decode images; 0: one a core")
     workdir: OutputPath = Field(Path(".prunecxr"), description="folder of image caches, checkpoints and locks")
-
-
-class SweepExecutionOptions(ExecutionOptions):
-    """Where and in which precision things are computed."""
-
     engine: Literal["auto", "eager", "fused", "compiled", "graph"] = Field(
         "auto", description="how evaluation runs: eager, fused or compiled (CPU), graph (CUDA); auto takes what pays"
     )

@@ -11,9 +11,8 @@ from typing import Annotated, Any, get_args
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
-from prunecxr.options.paths import expanded
-
 from prunecxr.compression.methods import canonical_method
+from prunecxr.options.paths import expanded
 
 MAX_SEED = 2**31 - 1
 

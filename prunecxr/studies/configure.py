@@ -69,10 +69,10 @@ def logged_recipe(run: TrackedRun | None) -> dict[str, Any]:
     if run is None:
         return {}
     from prunecxr.tracking import names
-    from prunecxr.tracking.query import fetch
+    from prunecxr.tracking.artifacts import fetch
 
     with TemporaryDirectory(prefix="prunecxr-") as folder:
         try:
-            return read_recipe(fetch(run.store, run.id, names.RECIPE, Path(folder)))
+            return read_recipe(fetch(run, names.RECIPE, Path(folder)))
         except EnvironmentFault:
             return {}

@@ -233,7 +233,9 @@ def read_predictions(store: Store, population: Population, sparsity: float) -> x
     stack = np.empty((len(chosen), len(expected), len(classes)), np.float32)
     for values, run_id in zip(stack, chosen["run_id"], strict=True):
         with TemporaryDirectory(prefix="prunecxr-") as folder:
-            table = pq.read_table(fetch(runs.get_existing(store, run_id), names.PREDICTIONS, Path(folder)), columns=["id", *classes])
+            table = pq.read_table(
+                fetch(runs.get_existing(store, run_id), names.PREDICTIONS, Path(folder)), columns=["id", *classes]
+            )
         if not table["id"].cast(pa.string()).equals(expected):
             raise EnvironmentFault(f"run {run_id}: {names.PREDICTIONS} does not hold the images of the test split")
         for index, name in enumerate(classes):

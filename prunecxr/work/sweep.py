@@ -61,9 +61,7 @@ def sweep_seed(once: Once, task: Task, trained: Trained, plan: Plan) -> Sweep:
     return sweep
 
 
-def _look(
-    children: Children, task: Task, seed_run: TrackedRun, plan: Plan
-) -> tuple[Sweep, dict[Method, list[float]]]:
+def _look(children: Children, task: Task, seed_run: TrackedRun, plan: Plan) -> tuple[Sweep, dict[Method, list[float]]]:
     """What is there, and what is left to be evaluated or registered."""
     sweep = Sweep()
     todo: dict[Method, list[float]] = {}

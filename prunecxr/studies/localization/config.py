@@ -11,7 +11,18 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from prunecxr.options.registries import alternatives, names_in, one_of
 from prunecxr.options.sections import METHODS, ExecutionOptions, Section, idle_momentum
-from prunecxr.options.types import MAX_SEED, NAME, Fractions, InputPath, MethodText, Names, Real, Seeds, Whole, parse_names
+from prunecxr.options.types import (
+    MAX_SEED,
+    NAME,
+    Fractions,
+    InputPath,
+    MethodText,
+    Names,
+    Real,
+    Seeds,
+    Whole,
+    parse_names,
+)
 
 LESION_DATASETS = "prunecxr.studies.localization.lesions.catalogue:LESION_DATASETS"
 SETTINGS = ("supervised", "semi", "weak")

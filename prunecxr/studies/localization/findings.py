@@ -52,7 +52,9 @@ class HtlOutcome:
     added: bool
 
 
-def analyse(once: Once, config: HtlConfig, study: TrackedRun, notes: Sequence[str] = (), *, adopt: bool = False) -> HtlOutcome:
+def analyse(
+    once: Once, config: HtlConfig, study: TrackedRun, notes: Sequence[str] = (), *, adopt: bool = False
+) -> HtlOutcome:
     """Analyse a study's runs, from the tracking server alone; log tables, figures and the report, or find that done.
 
     Args:
@@ -67,7 +69,10 @@ def analyse(once: Once, config: HtlConfig, study: TrackedRun, notes: Sequence[st
     if not seeds:
         absent = f"; seed {every[0].seed} lacks {', '.join(every[0].missing[:5])}" if every else ""
         raise UserError(f"study {config.study!r} has no complete seed{absent}: continue it with -e htl")
-    told = [*notes, *(f"Seed {one.seed} is left out: it lacks {', '.join(one.missing)}." for one in every if one.missing)]
+    told = [
+        *notes,
+        *(f"Seed {one.seed} is left out: it lacks {', '.join(one.missing)}." for one in every if one.missing),
+    ]
     told += [text for one in seeds for text in not_done(config, one)]
     parts = {
         "runs": sorted(run_id for one in seeds for run_id in one.ids()),

@@ -31,6 +31,7 @@ from prunecxr.work.sweep import state_of
 from prunecxr.work.task import place
 from prunecxr.work.training import epoch_logger
 
+
 @dataclass(frozen=True)
 class Further:
     """The further networks of one seed.
@@ -63,7 +64,9 @@ class Further:
             learning = task.localizer.learning(
                 task.examples("train"), task.examples("val"), options, task.compute, loss
             )
-            self._train(run, model, learning, recipe_of(options), Session(self.seed, desc=f"seed {self.seed}: focal loss"))
+            self._train(
+                run, model, learning, recipe_of(options), Session(self.seed, desc=f"seed {self.seed}: focal loss")
+            )
             self._log_scores(run, model, {})
 
         return self._do("focal", make)

@@ -66,9 +66,7 @@ def _seed_runs(store: Store, run: TrackedRun, seed: int, choice: Choice) -> Seed
     pruned, mining, networks = (_finished(store, run, kind) for kind in kinds)
     key = run.tags[names.KEY]
     levels = {(method, k): choice.variant_keys(key, method, k) for method, ks in choice.levels().items() for k in ks}
-    variants = {
-        variant: next((pruned[one] for one in keys if one in pruned), None) for variant, keys in levels.items()
-    }
+    variants = {variant: next((pruned[one] for one in keys if one in pruned), None) for variant, keys in levels.items()}
     mined = {method: mining.get(choice.mining_key(key, method)) for method in choice.mining_methods()}
     missing = [f"{method} at {k:g}" for (method, k), there in variants.items() if there is None]
     missing += [f"HTLs by {method}" for method, there in mined.items() if there is None]

@@ -87,4 +87,3 @@ def _approaches(task: LocalizationTask, seed: int, method: str, table: pd.DataFr
     if method != task.config.mining.method:
         return {f"{HTL}:{method}": index}
     return {HTL: index, **baseline_images(task, seed, len(index))}
-

@@ -83,9 +83,7 @@ class Localizer:
         """
         return cross_entropy(balanced_weights(targets, self.n_outputs).to(compute.device))
 
-    def masks(
-        self, evaluator: Evaluator, images: np.ndarray, advance: Advance | None = None
-    ) -> Iterator[np.ndarray]:
+    def masks(self, evaluator: Evaluator, images: np.ndarray, advance: Advance | None = None) -> Iterator[np.ndarray]:
         """Where the network sees the lesion, batch by batch: (b, size, size), uint8 0/1."""
         return (boxed if self.task == "classes" else segmented)(evaluator, images, advance)
 

@@ -85,7 +85,9 @@ def check_data(store: Store, config: HtlConfig) -> None:
     runs.claim_invocation(store, "data", config.study, None, None)
     for split, fingerprint in material.fingerprints.items():
         table = material.table(split)
-        print(f"{split}: {len(table):,} images of {table['subject'].nunique():,} patients or lesions, {fingerprint[:16]}")
+        print(
+            f"{split}: {len(table):,} images of {table['subject'].nunique():,} patients or lesions, {fingerprint[:16]}"
+        )
 
 
 def _ready(config: HtlConfig) -> LocalizationTask:

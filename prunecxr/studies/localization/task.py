@@ -144,13 +144,15 @@ class LocalizationTask(Task):
 
     def score(self, predicted: Tables, variant: Variant) -> Scored:
         recipe = dict(variant.recipe)
-        return Scored(test_metrics(predicted[names.TEST_SCORES]), partial(write_variant, tables=predicted, recipe=recipe))
+        return Scored(
+            test_metrics(predicted[names.TEST_SCORES]), partial(write_variant, tables=predicted, recipe=recipe)
+        )
 
-    def scored(
-        self, evaluator: Evaluator, split: str, advance: Callable[[int], object] | None = None
-    ) -> pd.DataFrame:
+    def scored(self, evaluator: Evaluator, split: str, advance: Callable[[int], object] | None = None) -> pd.DataFrame:
         """Scores of every image of a split that has masks: id, background, foreground, mean, dice."""
-        scores = score_against(self.localizer.masks(evaluator, self.material.pixels[split].images, advance), self.masks(split))
+        scores = score_against(
+            self.localizer.masks(evaluator, self.material.pixels[split].images, advance), self.masks(split)
+        )
         scores.insert(0, "id", self.material.table(split)["id"].to_numpy())
         return scores
 

@@ -58,7 +58,7 @@ class Choice:
         return tuple(dict.fromkeys([self.config.mining.method, *others]))
 
     def looks_into(self, method: str, level: float) -> bool:
-        """Whether a variant is evaluated on the images to be mined and those of table 1, not on the test images alone."""
+        """Whether a variant is evaluated on the images to be mined and those of table 1, too, not on test images alone."""
         mining, analysis = self.config.mining, self.config.analysis
         if level in (0.0, mining.prune_fraction):
             return level == 0 or method in self.mining_methods()
@@ -89,7 +89,7 @@ class Choice:
     def network_keys(self, seed: str) -> dict[str, str]:
         """Approach -> key of every further network of a seed that the options ask for."""
         finetuning = self.config.finetuning
-        keyed = {}
+        keyed: dict[str, str] = {}
         for method in self.mining_methods():
             mining = self.mining_key(seed, method)
             study_s = method == self.config.mining.method

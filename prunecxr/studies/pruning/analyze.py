@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from prunecxr.errors import EnvironmentFault, UserError
-from prunecxr.studies.configure import configure_from_run
 from prunecxr.studies.pruning import findings, material
 from prunecxr.studies.pruning.config import Config
 from prunecxr.tracking import names, runs

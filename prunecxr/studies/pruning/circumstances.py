@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from prunecxr.tracking import names, query, runs
+from prunecxr.tracking import names, runs
+from prunecxr.tracking.artifacts import fetch
 from prunecxr.tracking.query import Population
 from prunecxr.tracking.store import Store
 
@@ -48,7 +49,7 @@ def reader_answers(store: Store, population: Population) -> tuple[str, pd.DataFr
         export = run.params().get("cfg/export_run")
         if export and _is_about(store, export, population):
             with TemporaryDirectory(prefix="prunecxr-") as folder:
-                summary = pd.read_csv(query.fetch(store, run.id, READER_SUMMARY, Path(folder)))
+                summary = pd.read_csv(fetch(run, READER_SUMMARY, Path(folder)))
             notes = [column for column in summary if column.endswith("_note")]
             return run.id, summary.astype(dict.fromkeys(notes, object)).fillna(dict.fromkeys(notes, ""))
     return None

@@ -14,7 +14,7 @@ from prunecxr.options.sections import (
     CompressionOptions,
     DataOptions,
     Section,
-    SweepExecutionOptions,
+    ExecutionOptions,
     TrainingOptions,
     sections,
 )
@@ -39,7 +39,7 @@ class Config(Section):
     training: TrainingOptions = TrainingOptions()
     compression: CompressionOptions = CompressionOptions()
     analysis: AnalysisOptions = AnalysisOptions()
-    execution: SweepExecutionOptions = SweepExecutionOptions()
+    execution: ExecutionOptions = ExecutionOptions()
     # Excluded: no option of a study, only what `tune` varies.
     search: Annotated[dict[str, Domain], PlainValidator(_parse_search)] = Field({}, exclude=True)
 

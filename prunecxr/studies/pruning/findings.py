@@ -117,9 +117,7 @@ def analyse_study(
     return Outcome(run, population, added=bool(once.made["analysis"]))
 
 
-def _parts(
-    population: Population, options: AnalysisOptions, notes: Sequence[str], with_images: bool
-) -> dict[str, Any]:
+def _parts(population: Population, options: AnalysisOptions, notes: Sequence[str], with_images: bool) -> dict[str, Any]:
     """What the result follows from."""
     return {
         "variants": sorted(population.variants["run_id"]),
@@ -191,7 +189,9 @@ def _of_common_seeds(dense: xr.DataArray, pruned: xr.DataArray) -> tuple[tuple[x
     if not common:
         raise UserError("no seed has both a dense and a pruned variant: there are no PIEs to be found")
     named = ", ".join(map(str, left_out))
-    note = [f"PIEs are those of the seeds that have both variants; left out on both sides: {named}."] if left_out else []
+    note = (
+        [f"PIEs are those of the seeds that have both variants; left out on both sides: {named}."] if left_out else []
+    )
     return (dense.sel(seed=common), pruned.sel(seed=common)), note
 
 

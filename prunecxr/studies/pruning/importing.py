@@ -189,9 +189,7 @@ def _import_all(once: Once, study: TrackedRun, config: Config, source: Source) -
     return len(todo)
 
 
-def _seed_run(
-    once: Once, study: TrackedRun, config: Config, source: Source, seed: int, split: Path
-) -> TrackedRun:
+def _seed_run(once: Once, study: TrackedRun, config: Config, source: Source, seed: int, split: Path) -> TrackedRun:
     """The run that stands for the network of one seed, with labels and class counts of the test split.
 
     Args:

@@ -58,6 +58,7 @@ def export_forms(store: Store, draw: Draw, options: dict[str, str]) -> None:
     seed = (draw.reader_seed, int(_analysed(analysis), 16))
     drawn = assign(pies, draw.readers, draw.images_per_reader, seed)
     read = _images(config, options, drawn["id"].tolist())
+
     def make(run: TrackedRun) -> None:
         items = drawn.merge(pies[["id", *classes]], on="id", how="left", validate="one_to_one")
         _log_forms(run, items, classes, read, draw.longest_side or None, name)
@@ -116,7 +117,10 @@ def import_answers(store: Store, asked: Answers) -> None:
     once = Once(there)
     step = Step(
         kind=IMPORT,
-        identity={names.KEY: digest({"export": export.id, "answers": said, "prunecxr": __version__}), names.STUDY: study},
+        identity={
+            names.KEY: digest({"export": export.id, "answers": said, "prunecxr": __version__}),
+            names.STUDY: study,
+        },
         name=f"answers of {count_readers(answers)} readers",
         make=make,
         parent=export.tags.get(names.PARENT),
