@@ -250,6 +250,8 @@ def test_options_without_effect_are_neither_logged_nor_written():
     assert config.training.momentum == 0.5
     assert "momentum" not in flatten(config)
     assert "momentum" not in read_yaml(to_recipe(config))["training"]
+    labelled = build_config(Config, {"data": {"label_map": {"momentum": 0}}}, {})
+    assert read_yaml(to_recipe(labelled))["data"]["label_map"] == {"momentum": 0}  # a label of that name is none
     used = build_config(Config, {"training": {"momentum": 0.5, "optimizer": "sgd"}}, {})
     assert flatten(used)["momentum"] == "0.5"
 

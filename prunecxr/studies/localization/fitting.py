@@ -227,9 +227,9 @@ def _log_scores(
     write_tables(run, {names.TEST_SCORES: scores, **tables})
     counted = {} if n_images is None else {"finetuning_images": float(n_images)}
     run.log(metrics={**test_metrics(scores), **counted})
-    run.log_new_params(
-        {"cfg/seed": str(work.seed), **{f"cfg/{n}": t for n, t in flatten(work.config.finetuning).items()}}
-    )
+    idle = work.config.idle()
+    options = {f"cfg/{n}": text for n, text in flatten(work.config.finetuning).items() if n not in idle}
+    run.log_new_params({"cfg/seed": str(work.seed), **options})
 
 
 def _log_circumstances(work: Work, run: TrackedRun) -> None:
