@@ -195,7 +195,7 @@ def text_of(value: Any) -> str:
 
 def to_recipe(config: Section) -> str:
     """The configuration as a recipe file that reads back as itself, without the options that have no effect."""
-    content = {KIND: config.kind} if config.kind else {}
+    content: dict[str, Any] = {KIND: config.kind} if config.kind else {}
     content |= config.model_dump(mode="json") | config.further_recipe()
     for name in config.idle():
         del content[options(type(config))[name][0] or ""][name]
