@@ -86,10 +86,10 @@ def test_a_study_step_by_step_and_whole(environment, tmp_path):
     assert answer.returncode == 0, answer.stderr
     assert "missing (seed, sparsity): (0, 0), (0, 0.5), (0, 0.9)" in answer.stdout
 
-    answer = mlflow_run(environment, tmp_path, **chosen)
+    answer = mlflow_run(environment, tmp_path, recipe="small recipe.yaml")
     assert answer.returncode == 0, answer.stderr
     assert "1 seed(s) trained (1 found), 3 variant(s) evaluated (3 found)" in answer.stdout
-    answer = mlflow_run(environment, tmp_path, **chosen)
+    answer = mlflow_run(environment, tmp_path, recipe="small recipe.yaml")
     assert "0 seed(s) trained (2 found), 0 variant(s) evaluated (6 found)" in answer.stdout
     assert len(runs_of(environment, KIND="seed")) == 2
     assert len(runs_of(environment, KIND="variant")) == 6

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -195,15 +195,8 @@ def text_of(value: Any) -> str:
 
 def to_recipe(config: Section) -> str:
     """The configuration as a recipe file that reads back as itself, without the options that have no effect."""
-    content = {KIND: config.kind} if config.kind else {}
-    content |= _without(config.model_dump(mode="json"), config.idle())
-    content |= config.further_recipe()
+    content: dict[str, Any] = {KIND: config.kind} if config.kind else {}
+    content |= config.model_dump(mode="json") | config.further_recipe()
+    for name in config.idle():
+        del content[options(type(config))[name][0] or ""][name]
     return write_yaml(content)
-
-
-def _without(content: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
-    return {
-        name: _without(value, names) if isinstance(value, dict) else value
-        for name, value in content.items()
-        if name not in names
-    }

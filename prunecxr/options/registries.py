@@ -44,13 +44,12 @@ def one_of(registry: str) -> AfterValidator:
 
     def check(name: str) -> str:
         if name not in names_in(registry):
-            raise ValueError(f"input should be {alternatives(names_in(registry), quote=True)}")
+            raise ValueError("there is none of that name")
         return name
 
     return AfterValidator(check)
 
 
-def alternatives(names: Sequence[str], quote: bool = False) -> str:
+def alternatives(names: Sequence[str]) -> str:
     """`a, b or c`."""
-    words = [f"'{name}'" if quote else name for name in names]
-    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -126,8 +126,8 @@ def test_anchors_within_reason_are_admitted(tmp_path):
         ("data: {label_map: {-1: 0.5}}", "option data.label_map.-1: '0.5' is not valid: input should be"),
         ("data: {label_map: {-1: true}}", "is not valid: input should be a valid integer"),
         ("data: {images: '~nobody-of-that-name/x'}", "option data.images: '~nobody-of-that-name/x' is not valid"),
-        ("data: {dataset: nih}", "option data.dataset: 'nih' is not valid: input should be 'phantom', 'nih-cxr-lt', "),
-        ("training: {loss: hinge}", "option training.loss: 'hinge' is not valid: input should be 'bce', "),
+        ("data: {dataset: nih}", "option data.dataset: 'nih' is not valid: there is none of that name (phantom, nih-"),
+        ("training: {loss: hinge}", "option training.loss: 'hinge' is not valid: there is none of that name (bce, "),
         ("search: {momentum: [0.5, 0.9]}", "search: option momentum: has no effect, since optimizer adam has none"),
     ],
 )  # fmt: skip
@@ -250,6 +250,8 @@ def test_options_without_effect_are_neither_logged_nor_written():
     assert config.training.momentum == 0.5
     assert "momentum" not in flatten(config)
     assert "momentum" not in read_yaml(to_recipe(config))["training"]
+    labelled = build_config(Config, {"data": {"label_map": {"momentum": 0}}}, {})
+    assert read_yaml(to_recipe(labelled))["data"]["label_map"] == {"momentum": 0}  # a label of that name is none
     used = build_config(Config, {"training": {"momentum": 0.5, "optimizer": "sgd"}}, {})
     assert flatten(used)["momentum"] == "0.5"
 
