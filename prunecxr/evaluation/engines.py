@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,10 @@ from torch import nn
 from prunecxr.data.batches import evaluation_batches
 from prunecxr.errors import EnvironmentFault
 from prunecxr.evaluation.fusion import fuse
-from prunecxr.evaluation.predict import outputs_in_fp32, predict_logits
+from prunecxr.evaluation.predict import Forward, outputs_in_fp32, predict_outputs
 from prunecxr.hardware import Compute, autocast
 from prunecxr.networks.prunable import evaluating
 
-Forward = Callable[[torch.Tensor], torch.Tensor]
 Prepare = Callable[[], Forward]  # gives the forward pass for the weights that the network has now
 
 log = logging.getLogger(__name__)
@@ -138,14 +137,18 @@ class Evaluator:
         self._may_fall_back = engine == "auto"
         self._prepare: Prepare | None = None
 
-    def logits(self, pixels: np.ndarray, advance: Callable[[int], Any] | None = None) -> torch.Tensor:
-        """Logits of every image with the present weights, in fp32; arguments and result as of `predict_logits`.
+    def outputs(self, pixels: np.ndarray, advance: Callable[[int], Any] | None = None) -> Iterator[torch.Tensor]:
+        """Outputs with the present weights, batch by batch, in fp32; arguments as of `predict_outputs`.
 
         Raises:
             EnvironmentFault: the engine that was asked for does not work on this machine.
         """
         with evaluating(self.model), outputs_in_fp32(self.model):
-            return predict_logits(self.model, pixels, self.compute, self._forward(pixels), advance)
+            yield from predict_outputs(self.model, pixels, self.compute, self._forward(pixels), advance)
+
+    def logits(self, pixels: np.ndarray, advance: Callable[[int], Any] | None = None) -> torch.Tensor:
+        """All outputs of a classifier, shape (n, n_classes), float32, on the CPU; else as `outputs`."""
+        return torch.cat(list(self.outputs(pixels, advance))).cpu()
 
     def _forward(self, pixels: np.ndarray) -> Forward | None:
         """The engine's forward pass for the present weights; None as written."""

@@ -13,8 +13,8 @@ from prunecxr.options.sections import (
     AnalysisOptions,
     CompressionOptions,
     DataOptions,
-    Section,
     ExecutionOptions,
+    Section,
     TrainingOptions,
     sections,
 )

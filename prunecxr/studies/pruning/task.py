@@ -116,6 +116,7 @@ class PruningTask(Task):
 
     def check_network(self, seed_run: TrackedRun) -> None:
         settings = registry.load_settings(seed_run.store, seed_run.tags[names.MODEL])
+        assert isinstance(settings, Settings)  # a classifier's
         classes, data = self.material.dataset.classes, self.config.data
         if settings.classes != classes:
             differing = sorted(set(settings.classes) ^ set(classes))
