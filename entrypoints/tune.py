@@ -4,6 +4,7 @@ from prunecxr import cli
 from prunecxr.errors import UserError
 from prunecxr.options.command_line import parse
 from prunecxr.options.declaration import Declaration
+from prunecxr.options.sections import Searchable
 from prunecxr.studies.configure import configure
 from prunecxr.studies.kinds import KINDS
 from prunecxr.studies.search.options import TuneOptions
@@ -23,6 +24,7 @@ DECLARATION = Declaration(
 def command() -> None:
     own, given = parse(DECLARATION)
     config = configure(given, DECLARATION)
+    assert isinstance(config, Searchable)
     searched = [name for name in config.search if given[name]]
     if searched:
         raise UserError(f"option {searched[0]}: the search varies it; leave it out, or take it from search:")

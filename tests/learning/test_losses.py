@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from prunecxr.learning.classification import fit
+from prunecxr.learning.loop import Session
 from prunecxr.learning.losses import LOSSES, make_loss
 from prunecxr.options.sections import TrainingOptions
 from tests import tiny
@@ -72,6 +73,8 @@ def test_networks_learn_by_each(name):
         flip=False,
         loss=name,
     )
-    history = fit(tiny.network(), tiny.bright_squares(70), tiny.bright_squares(40, seed=1), options, tiny.CPU, seed=0)
+    history = fit(
+        tiny.network(), tiny.bright_squares(70), tiny.bright_squares(40, seed=1), options, tiny.CPU, Session(seed=0)
+    )
     assert max(epoch.val_mean_auroc for epoch in history) > 0.8
     assert history[-1].train_loss < history[0].train_loss

@@ -81,7 +81,7 @@ def tune(store: Store, config: Any, asked: TuneOptions) -> None:
     print(f"search {config.study}: {said_counts(trials)} ({ended - before} now, {before} found)")
     if ended < asked.trials:
         print(f"warning: {asked.trials - ended} of {asked.trials} trials are missing; the same command continues")
-    _say_result(store, run, result)
+    _say_result(store, run, subject_of(config).what, result)
 
 
 def check_space(config: Any) -> None:
@@ -184,7 +184,7 @@ def _no_result(trials: Sequence[Trial]) -> str:
     )
 
 
-def _say_result(store: Store, run: TrackedRun, result: Result) -> None:
+def _say_result(store: Store, run: TrackedRun, what: str, result: Result) -> None:
     """What the search found, where it lies, and the command that makes a study of it."""
     best, own = result.best, result.own
     failed = [trial for trial in result.trials if trial.state == "failed"]
@@ -193,9 +193,9 @@ def _say_result(store: Store, run: TrackedRun, result: Result) -> None:
         print(f"warning: {len(failed)} trial(s) failed, each tried again in vain; the last one: {said}")
     for name, why in result.absent.items():
         print(f"figure {name} is not drawn: {why}")
-    print(f"best: trial {best.index}, {subject_of(config).what} {best.value:.4f}: {said_options(best)}")
+    print(f"best: trial {best.index}, {what} {best.value:.4f}: {said_options(best)}")
     if own is not None and own.value is not None:
-        print(f"the recipe's own options: trial {own.index}, {own.state}, validation mean AP {own.value:.4f}")
+        print(f"the recipe's own options: trial {own.index}, {own.state}, {what} {own.value:.4f}")
     print(f"trials: {store.artifact_location(run.id, TABLE)}")
     recipe = store.artifact_location(run.id, names.BEST_RECIPE)
     print(f"recipe: {recipe}")
