@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 from dataclasses import dataclass, field
@@ -10,13 +9,15 @@ from pathlib import Path
 
 import mlflow
 import sqlalchemy.event
-import sqlalchemy.exc
-from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.environment_variables import MLFLOW_ALLOW_FILE_STORE
+from mlflow.exceptions import MlflowException
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from prunecxr.errors import EnvironmentFault
-from prunecxr.tracking.faults import shown, store_faults
+from prunecxr.tracking import databases, sqlite
+from prunecxr.tracking.faults import quiet_libraries, shown, store_faults
+from prunecxr.tracking.sqlite import resolved, sqlite_path, sqlite_uri
 
 DEFAULT_FILE = "mlflow.db"  # in the current folder, as MLflow's own default
 
@@ -73,22 +74,14 @@ def open_store(uri: str | None = None, experiment: str | None = None) -> Store:
     Raises:
         EnvironmentFault: the store cannot be reached, or was written by another version of MLflow.
     """
-    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / DEFAULT_FILE}"
+    uri = resolved(uri or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(Path.cwd() / DEFAULT_FILE))
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # bars of its own are shown for long work
-    # What MLflow says while it makes its tables and models is no news to the user of this tool.
-    for logger in (
-        "mlflow.store.db.utils",
-        "mlflow.tracking._model_registry",
-        "mlflow.store.model_registry",
-        "alembic",
-    ):
-        logging.getLogger(logger).setLevel(logging.WARNING)
     # Two lines a run that ends, of which a study has hundreds, each after two more calls of the server.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # MLflow's own 7 keep silent for minutes
+    quiet_libraries()
     with store_faults(uri):
-        if uri.startswith("sqlite:///"):
-            _prepare_sqlite(Path(uri.removeprefix("sqlite:///").partition("?")[0]), uri)
+        _prepare(uri)
         mlflow.set_tracking_uri(uri)
         client = MlflowClient(uri)
         invocation = os.environ.get("MLFLOW_RUN_ID") or None
@@ -98,23 +91,39 @@ def open_store(uri: str | None = None, experiment: str | None = None) -> Store:
         return Store(client, uri, _experiment(client, name))
 
 
+def _prepare(uri: str) -> None:
+    """Make a new store; see that an old one can be used."""
+    path = sqlite_path(uri)
+    if path is not None:
+        sqlite.prepare(path)
+    elif databases.is_database_server(uri):
+        databases.prepare(uri)
+    elif (folder := _folder(uri)) and not MLFLOW_ALLOW_FILE_STORE.get():
+        raise EnvironmentFault(
+            f"tracking store {uri}: MLflow no longer keeps runs in folders; move these runs into a database with "
+            f"mlflow migrate-filestore --source {folder} --target sqlite:///{DEFAULT_FILE}, then set "
+            f"MLFLOW_TRACKING_URI=sqlite:///{DEFAULT_FILE}"
+        )
+
+
+def _folder(uri: str) -> str:
+    """The folder that a URI names; empty: it names none."""
+    return local_file_uri_to_path(uri) if uri.startswith("file:") or ("://" not in uri and uri != "databricks") else ""
+
+
 def _experiment(client: MlflowClient, name: str) -> str:
+    """The id of the experiment of that name, made if need be, by this process or by another at the same moment."""
     found = client.get_experiment_by_name(name)
     if found is None:
-        return str(client.create_experiment(name))
+        try:
+            return str(client.create_experiment(name))
+        except MlflowException:
+            found = client.get_experiment_by_name(name)  # somebody else was faster, or an answer was lost
+            if found is None:
+                raise
     if found.lifecycle_stage == "deleted":
         raise EnvironmentFault(f"experiment {name!r} was deleted; restore it or choose another --experiment-name")
     return str(found.experiment_id)
-
-
-def _prepare_sqlite(path: Path, uri: str) -> None:
-    """Create the tables once, under a lock: several processes opening a new database together can break it for good."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):
-        with sqlite3.connect(path) as connection:  # readers no longer wait for writers; the setting stays in the file
-            connection.execute("PRAGMA journal_mode=WAL")
-        connection.close()
-        MlflowClient(uri).search_experiments(max_results=1)
 
 
 @sqlalchemy.event.listens_for(sqlalchemy.Engine, "connect")
