@@ -48,3 +48,9 @@ def read_text(run: TrackedRun, name: str) -> str:
     """A text that was logged with a run."""
     with TemporaryDirectory(prefix="prunecxr-") as folder:
         return fetch(run, name, Path(folder)).read_text(encoding="utf-8")
+
+
+def list_paths(run: TrackedRun, folder: str | None = None) -> list[str]:
+    """Paths of the artifacts in a folder of a run's, or at its top."""
+    repository = get_artifact_repository(run.artifact_uri, tracking_uri=run.store.uri)
+    return [entry.path for entry in repository.list_artifacts(folder)]
