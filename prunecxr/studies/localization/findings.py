@@ -12,15 +12,14 @@ import pandas as pd
 import xarray as xr
 
 from prunecxr import __version__
+from prunecxr.report.writing import write
 from prunecxr.studies.localization.analysis import study as htl_study
 from prunecxr.studies.localization.analysis.htl import METRICS, REGIONS
 from prunecxr.studies.localization.analysis.study import PLAIN, Options, Scores
 from prunecxr.studies.localization.config import HtlConfig
 from prunecxr.studies.localization.results import SeedRuns, read_table
+from prunecxr.studies.localization.sections.catalogue import REPORT
 from prunecxr.studies.localization.sections.findings import GalleryRow, HtlFindings
-from prunecxr.studies.localization.sections.illustrations import illustrate
-from prunecxr.studies.localization.sections.page import render
-from prunecxr.studies.localization.sections.sentences import answers
 from prunecxr.tracking import names, query, runs
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
@@ -93,7 +92,7 @@ def analyse(
             provenance=_provenance(store, config, seeds, scores, run, dataset),
             alpha=config.analysis.alpha,
         )
-        headlines = tuple(f"{one.question} {one.verdict}" for one in answers(findings))
+        headlines = tuple(f"{one.question} {one.verdict}" for one in REPORT.answer(findings))
         _log(run, findings, headlines)
     return HtlOutcome(run, headlines, tuple(findings.warnings), added=True)
 
@@ -224,19 +223,9 @@ def _provenance(
 def _log(run: TrackedRun, findings: HtlFindings, headlines: Sequence[str]) -> None:
     """Tables, figures and the page, and the numbers that one compares analyses by."""
     with run.files() as folder:
-        (folder / "tables").mkdir()
-        (folder / "figures").mkdir()
-        texts = {"warnings": findings.warnings, "answers": headlines}
-        for name, table in {
-            **findings.tables,
-            **{n: pd.DataFrame({"text": list(t)}) for n, t in texts.items()},
-        }.items():
-            table.to_csv(folder / "tables" / f"{name}.csv", index=False)
-        drawn = illustrate(findings)
-        for picture in drawn:
-            (folder / "figures" / f"{picture.name}.svg").write_bytes(picture.svg)
-            (folder / "figures" / f"{picture.name}.png").write_bytes(picture.png)
-        (folder / names.REPORT).write_text(render(findings, drawn), encoding="utf-8")
+        write(folder, REPORT, findings, names.REPORT)
+        for name, texts in (("warnings", findings.warnings), ("answers", headlines)):
+            pd.DataFrame({"text": list(texts)}).to_csv(folder / "tables" / f"{name}.csv", index=False)
     run.log(metrics=_headline_metrics(findings))
 
 
