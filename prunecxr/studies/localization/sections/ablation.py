@@ -41,7 +41,7 @@ SECTIONS: tuple[Section[HtlFindings], ...] = (
         title="Ways of pruning (table 3)",
         part=PRUNING,
         figure=figure,
-        caption=lambda findings: f"What costs most: {verdict_of(costliest.answer)(findings)}",
+        caption=lambda findings: f"What costs most? {verdict_of(costliest.answer)(findings)}",
         alt=lambda _: "One line per pruning method: foreground IoU on the test images by pruned share.",
         wanted=lambda findings: len(findings.tables["ablation"]) > 0,
     ),

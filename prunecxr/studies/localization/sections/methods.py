@@ -29,8 +29,8 @@ def methods(findings: HtlFindings) -> list[str]:
         "All scores are means over images of the score of each image; a region that is empty in mask and prediction "
         "scores 1, in one of them 0.",
         "Approaches start from the same plain network of their seed and are fine-tuned alike, on as many images as "
-        "there are HTLs, drawn otherwise: baseline 4 at random, 5 with rare diagnoses drawn more often, 6 with the "
-        "share of each sex kept. Baseline 3 is trained from the start with the focal loss. Baseline 2, a challenge "
+        "there are HTLs but drawn differently: baseline 4 at random, 5 with rare diagnoses drawn more often, 6 with "
+        "the share of each sex kept. Baseline 3 is trained from the start with the focal loss. Baseline 2, a challenge "
         "entry, is out of scope.",
         "Two intervals stand beside each difference, since two things vary: the test images (bootstrap over patients "
         "or lesions, the networks held fixed) and the training (Student's t over seeds, the images held fixed). A few "

@@ -50,8 +50,12 @@ def tuned_by(name: str, findings: HtlFindings) -> str:
 
 
 def in_words(name: str) -> Callable[[HtlFindings], pd.DataFrame | None]:
-    """A table of the analysis, its approaches by what they are."""
-    return from_analysis(name, lambda table: table.assign(approach=[approach(one) for one in table["approach"]]))
+    """A table of the analysis, its approaches by what they are; a table without rows has no columns."""
+
+    def shape(table: pd.DataFrame) -> pd.DataFrame:
+        return table.assign(approach=[approach(one) for one in table["approach"]]) if len(table) else table
+
+    return from_analysis(name, shape)
 
 
 def difference(row: Any) -> str:

@@ -34,7 +34,7 @@ def caption(findings: HtlFindings) -> str:
         f"{row.subgroup} {percent(row.htl_rate)} ({percent(row.low)} to {percent(row.high)})"
         for row in findings.tables["subgroups"].itertuples(index=False)
     )
-    return f"Share that are HTLs, mean over seeds, with 95% intervals: {', '.join(rows)}."
+    return f"Share of the images that are HTLs, mean over seeds, with 95% intervals: {', '.join(rows)}."
 
 
 SECTION: Section[HtlFindings] = Section(
@@ -42,7 +42,7 @@ SECTION: Section[HtlFindings] = Section(
     title="Planted subgroups",
     part=WHO,
     table=from_analysis("subgroups"),
-    note="htl_rate: share that are HTLs, mean over seeds; interval over images.",
+    note="htl_rate: share of the images that are HTLs, mean over seeds; interval over images.",
     figure=figure,
     caption=caption,
     alt=lambda _: "One bar per planted subgroup: share of its images that are HTLs, with interval.",

@@ -110,7 +110,8 @@ TABLES: tuple[Section[Findings], ...] = (
         name="ols",
         title="Pairs of classes: regression of FCD (equation 2)",
         table=shown("ols", raw_columns),
-        note="Of FCD on |LogFreqDiff|, IoU^¼ and their product; se: standard error; t and p: of a coefficient of 0.",
+        note="FCD regressed on |LogFreqDiff|, IoU^¼ and their product; se: standard error; t and p: of a coefficient "
+        "of 0.",
     ),
     Section(
         name="chance_corrected_ols",

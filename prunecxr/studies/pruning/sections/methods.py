@@ -31,6 +31,6 @@ def methods(findings: Findings) -> list[str]:
         "their ratios are 95% percentile intervals of a bootstrap over patients. Their stability is that over "
         "seeds: seeds are drawn with replacement, predictions averaged anew, and the sets compared by their Jaccard "
         "index, images in both over images in either. Other measures: modal (whether both put the same class first), "
-        "mean_absolute (mean absolute difference in probability), kl (mean Kullback-Leibler divergence of a class).",
+        "mean_absolute (mean absolute difference in probability), kl (mean Kullback-Leibler divergence per class).",
         "After Holste et al., How Does Pruning Impact Long-Tailed Multi-Label Medical Image Classifiers?, MICCAI 2023.",
     ]

@@ -18,5 +18,6 @@ def answer(findings: HtlFindings) -> Answer | None:
         f"{percent(fore['share_large'])} of the training images lose 40% or more of their foreground IoU.",
         f"Of their background IoU, {percent(back['share_large'])} (means of {count(int(fore['n_seeds']), 'seed')}, "
         f"{sparsity(findings.prune_fraction)} of the weights pruned). The median image loses "
-        f"{percent(fore['median'])} and {percent(back['median'])}. (The paper, ISIC-2017 at 70%: 18% and 1%.)",
+        f"{percent(fore['median'])} of its foreground and {percent(back['median'])} of its background IoU. (The paper, "
+        "ISIC-2017 at 70%: 18% and 1%.)",
     )
