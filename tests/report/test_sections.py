@@ -105,6 +105,8 @@ def test_every_element_has_a_name_and_its_words(study: str) -> None:
     sections = CATALOGUES[study].SECTIONS
     names = [section.name for section in sections]
     assert len(names) == len(set(names))
+    titles = [section.title for section in sections if section.figure is not None]
+    assert len(titles) == len(set(titles))
     for section in sections:
         assert re.fullmatch(r"\w+", section.name)
         assert section.title

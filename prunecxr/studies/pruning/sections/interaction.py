@@ -94,7 +94,7 @@ def drawn(definition: Definition) -> Sequence[Section[Findings]]:
     return [
         Section(
             name=twin(f"interaction{definition.suffix}", one.prefix),
-            title=entitled("Interaction of frequency and co-occurrence (equation 2)", one.prefix),
+            title=definition.entitled(entitled("Interaction of frequency and co-occurrence (equation 2)", one.prefix)),
             part=PAIRS,
             figure=one.figure,
             caption=one.caption,

@@ -125,7 +125,7 @@ def drawn(definition: Definition) -> Sequence[Section[Findings]]:
     return [
         Section(
             name=twin(f"{one.against.name}{definition.suffix}", one.prefix),
-            title=entitled(one.against.title, one.prefix),
+            title=definition.entitled(entitled(one.against.title, one.prefix)),
             part=PAIRS,
             figure=one.figure,
             caption=one.caption,
