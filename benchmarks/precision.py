@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 import torch
 from common import ROOT, circumstances, parser, publish, table
+from prunecxr.studies.pruning.population import compute_of, place
+from prunecxr.studies.pruning.registration import masks_of
 
 from prunecxr.compression.masks import apply_masks
 from prunecxr.evaluation.engines import Evaluator
@@ -28,8 +30,6 @@ from prunecxr.networks.prunable import prunable_weights
 from prunecxr.options.recipe import build_config, read_recipe
 from prunecxr.studies.pruning import material
 from prunecxr.studies.pruning.config import Config
-from prunecxr.studies.pruning.population import compute_of, place
-from prunecxr.studies.pruning.registration import masks_of
 
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn")
 

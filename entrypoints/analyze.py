@@ -2,24 +2,33 @@
 
 from prunecxr import cli
 from prunecxr.errors import UserError
-from prunecxr.options.command_line import parse_arguments
-from prunecxr.studies.pruning.config import Config
+from prunecxr.options.command_line import parse
+from prunecxr.options.declaration import Declaration
+from prunecxr.studies.kinds import KINDS
+from prunecxr.studies.pruning.options import PopulationOption
+
+GALLERY = ("dataset", "images", "labels", "id_column", "subject_column", "ignore_columns", "label_map", "image_size")
+
+DECLARATION = Declaration(
+    name="analyze",
+    summary="Analyse a study's variants: forgettability, pairs of classes, PIEs, and the report. The data options find "
+    "the images of the report's gallery; seeds and sparsities say what the study should hold.",
+    example="-P study=demo",
+    own=PopulationOption,
+    takes=("study", "seeds", "method", "sparsities", "analysis", *GALLERY),
+    recipe="",
+    kinds=KINDS,
+)
 
 
 def command() -> None:
-    own = {
-        "recipe": "YAML file with options; default those of the study",
-        "study": "name of the study; required unless the recipe names it",
-        "population": "key of the population, where a study holds several; default the newest",
-    }
-    given = parse_arguments(__doc__, own, model=Config)
-    population = given.pop("population")
+    own, given = parse(DECLARATION)
     if not given["study"] and not given["recipe"]:
         raise UserError("option study is missing: give the name of the study to analyse")
     from prunecxr.studies.pruning.analyze import analyze
     from prunecxr.tracking.store import open_store
 
-    analyze(open_store(), given, population or None)
+    analyze(open_store(), given, own.population)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,27 @@
 """Check a data set and build its image cache: every fault of labels and images shows here, before any training."""
 
 from prunecxr import cli
-from prunecxr.options.command_line import parse_arguments
+from prunecxr.options.command_line import parse
+from prunecxr.options.declaration import Declaration, Nothing
+from prunecxr.studies.configure import configure
+from prunecxr.studies.kinds import KINDS
 from prunecxr.studies.pruning.config import Config
-from prunecxr.studies.pruning.configure import DEFAULT_RECIPE, configure
+
+DECLARATION = Declaration(
+    name="data",
+    summary="Check a data set and build its image cache: every fault of labels and images shows before any training.",
+    example="-P recipe=recipes/csv-example.yaml -P images=xrays -P labels=tables",
+    own=Nothing,
+    takes=("study", "data", "workers", "workdir"),
+    recipe="recipes/demo.yaml",
+    kinds=KINDS,
+)
 
 
 def command() -> None:
-    given = parse_arguments(__doc__, {"recipe": f"YAML file with options; default {DEFAULT_RECIPE.name}"}, model=Config)
-    config = configure(given)
+    _, given = parse(DECLARATION)
+    config = configure(given, DECLARATION)
+    assert isinstance(config, Config)
     from prunecxr.studies.pruning.check import check_data
     from prunecxr.tracking.store import open_store
 

@@ -1,17 +1,28 @@
-"""A whole study: train, prune, evaluate, analyse, report. The main job."""
+"""A whole pruning study: train, prune, evaluate, analyse, report. The main job."""
 
 from prunecxr import cli
-from prunecxr.options.command_line import parse_arguments
+from prunecxr.options.command_line import parse
+from prunecxr.options.declaration import Declaration, Nothing
+from prunecxr.studies.configure import configure
+from prunecxr.studies.kinds import KINDS
 from prunecxr.studies.pruning.config import Config
-from prunecxr.studies.pruning.configure import DEFAULT_RECIPE, configure
+
+DECLARATION = Declaration(
+    name="main",
+    summary="A whole pruning study: trains, prunes, evaluates, analyses what is not done yet, and writes the report.",
+    example="-P recipe=recipes/csv-example.yaml -P images=xrays -P labels=tables",
+    own=Nothing,
+    takes=("study", "description", "seeds", "data", "training", "compression", "analysis", "execution"),
+    recipe="recipes/demo.yaml",
+    kinds=KINDS,
+)
 
 
 def command() -> None:
-    given = parse_arguments(__doc__, {"recipe": f"YAML file with options; default {DEFAULT_RECIPE.name}"}, model=Config)
-    config = configure(given)
-    from prunecxr.studies.pruning.study import (
-        run_study,  # torch and mlflow load only once the options are known to be good
-    )
+    _, given = parse(DECLARATION)
+    config = configure(given, DECLARATION)
+    assert isinstance(config, Config)
+    from prunecxr.studies.pruning.study import run_study  # torch and mlflow load once the options are known to be good
     from prunecxr.tracking.store import open_store
 
     run_study(open_store(), config)

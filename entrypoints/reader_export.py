@@ -2,27 +2,30 @@
 
 from prunecxr import cli
 from prunecxr.errors import UserError
-from prunecxr.options.command_line import parse_arguments
+from prunecxr.options.command_line import parse
+from prunecxr.options.declaration import Declaration
+from prunecxr.studies.kinds import KINDS
+from prunecxr.studies.readers.options import Draw
+
+DECLARATION = Declaration(
+    name="reader_export",
+    summary="Write forms for readers: each a blinded set of PIEs and other images, their labels, and three questions.",
+    example="-P study=demo -P readers=2",
+    own=Draw,
+    takes=("study", "images", "labels"),
+    recipe="",
+    kinds=KINDS,
+)
 
 
 def command() -> None:
-    own = {
-        "study": "name of the study; required unless the recipe names it",
-        "readers": "number of readers; default 6",
-        "images_per_reader": "images of each reader, half of them PIEs; default 40",
-        "reader_seed": "seed of the draw; default 0",
-        "longest_side": "shrink larger images to this many pixels; default: the size of their files",
-        "recipe": "YAML file with options; default those of the study",
-        "images": "folder that holds the images; default that of the study",
-        "labels": "label tables that go with it; without them, images are found by their ids alone",
-    }
-    given = parse_arguments(__doc__, own, model=None)
+    own, given = parse(DECLARATION)
     if not given["study"] and not given["recipe"]:
         raise UserError("option study is missing: give the name of an analysed study")
     from prunecxr.studies.readers.forms import export_forms
     from prunecxr.tracking.store import open_store
 
-    export_forms(open_store(), given)
+    export_forms(open_store(), own, given)
 
 
 if __name__ == "__main__":

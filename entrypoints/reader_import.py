@@ -2,25 +2,30 @@
 
 from prunecxr import cli
 from prunecxr.errors import UserError
-from prunecxr.options.command_line import parse_arguments
+from prunecxr.options.command_line import parse
+from prunecxr.options.declaration import Declaration
+from prunecxr.studies.kinds import KINDS
+from prunecxr.studies.readers.options import Answers
+
+DECLARATION = Declaration(
+    name="reader_import",
+    summary="Check the answers that readers returned, and compare PIEs with other images.",
+    example="-P study=demo -P answers=returned",
+    own=Answers,
+    takes=(),
+    recipe=None,
+    kinds=KINDS,
+)
 
 
 def command() -> None:
-    own = {
-        "answers": "folder with the returned files (.json or .csv), or files, separated by commas; required",
-        "study": "name of the study; required unless export_run is given",
-        "export_run": "id of the run that wrote the forms; default the study's newest",
-        "allow_missing": "true: import incomplete answers, too; default false",
-    }
-    given = parse_arguments(__doc__, own, model=None)
-    if not given["answers"]:
-        raise UserError("option answers is missing: give the folder with the files that readers returned")
-    if not given["study"] and not given["export_run"]:
+    own, _ = parse(DECLARATION)
+    if not own.study and not own.export_run:
         raise UserError("option study is missing: give the name of the study, or export_run")
     from prunecxr.studies.readers.forms import import_answers
     from prunecxr.tracking.store import open_store
 
-    import_answers(open_store(), given)
+    import_answers(open_store(), own)
 
 
 if __name__ == "__main__":

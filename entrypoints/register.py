@@ -1,18 +1,29 @@
 """Register a variant's model: rebuilt from its seed's weights, checked, packed."""
 
 from prunecxr import cli
-from prunecxr.errors import UserError
-from prunecxr.options.command_line import parse_arguments
+from prunecxr.options.command_line import parse
+from prunecxr.options.declaration import Declaration
+from prunecxr.studies.kinds import KINDS
+from prunecxr.studies.pruning.options import VariantOption
+
+DECLARATION = Declaration(
+    name="register",
+    summary="Register a variant's model: rebuilt from its seed's weights, checked, packed.",
+    example="-P run=03315e45cff540e49c4883cc663aaf92",
+    own=VariantOption,
+    takes=(),
+    recipe=None,
+    kinds=KINDS,
+)
 
 
 def command() -> None:
-    given = parse_arguments(__doc__, {"run": "id of a variant run; required"}, model=None)
-    if not given["run"]:
-        raise UserError("option run is missing: give the id of a variant run")
+    own, _ = parse(DECLARATION)
     from prunecxr.studies.pruning.registration import register
+
     from prunecxr.tracking.store import open_store
 
-    register(open_store(), given["run"])
+    register(open_store(), own.run)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,32 @@
 """Train and register the network of one seed."""
 
 from prunecxr import cli
-from prunecxr.errors import UserError
-from prunecxr.options.command_line import parse_arguments
-from prunecxr.options.types import MAX_SEED
+from prunecxr.options.command_line import parse
+from prunecxr.options.declaration import Declaration
+from prunecxr.studies.configure import configure
+from prunecxr.studies.kinds import KINDS
 from prunecxr.studies.pruning.config import Config
-from prunecxr.studies.pruning.configure import DEFAULT_RECIPE, configure
+from prunecxr.studies.pruning.options import SeedOption
+
+DECLARATION = Declaration(
+    name="train",
+    summary="Train and register the network of one seed of a study.",
+    example="-P seed=7",
+    own=SeedOption,
+    takes=("study", "description", "data", "training", "execution"),
+    recipe="recipes/demo.yaml",
+    kinds=KINDS,
+)
 
 
 def command() -> None:
-    own = {"recipe": f"YAML file with options; default {DEFAULT_RECIPE.name}", "seed": "the seed; required"}
-    given = parse_arguments(__doc__, own, leave_out=("seeds",), model=Config)
-    seed = given.pop("seed")
-    if not seed.isdigit() or int(seed) > MAX_SEED:
-        raise UserError(f"option seed: {seed!r} is not valid: give one seed, a whole number of 0 to {MAX_SEED}")
-    config = configure(given)
+    own, given = parse(DECLARATION)
+    config = configure(given, DECLARATION)
+    assert isinstance(config, Config)
     from prunecxr.studies.pruning.study import train
     from prunecxr.tracking.store import open_store
 
-    train(open_store(), config, int(seed))
+    train(open_store(), config, own.seed)
 
 
 if __name__ == "__main__":

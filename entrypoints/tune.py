@@ -2,28 +2,37 @@
 
 from prunecxr import cli
 from prunecxr.errors import UserError
-from prunecxr.options.command_line import parse_arguments
-from prunecxr.options.recipe import build_config
-from prunecxr.options.sections import options
+from prunecxr.options.command_line import parse
+from prunecxr.options.declaration import Declaration
+from prunecxr.studies.configure import configure
+from prunecxr.studies.kinds import KINDS
 from prunecxr.studies.pruning.config import Config
-from prunecxr.studies.pruning.configure import DEFAULT_TUNE_RECIPE, configure
 from prunecxr.studies.search.options import TuneOptions
 
-OWN = {name: text for name, (_, text) in options(TuneOptions).items()}
+DECLARATION = Declaration(
+    name="tune",
+    summary="Search for hyper-parameters: trains what the recipe's section `search:` declares, writes the best recipe.",
+    example="-P trials=12",
+    own=TuneOptions,
+    takes=("study", "description", "seeds", "data", "training", "execution"),
+    recipe="recipes/tune-demo.yaml",
+    kinds=KINDS,
+)
 
 
 def command() -> None:
-    given = parse_arguments(__doc__, {"recipe": f"YAML file; default {DEFAULT_TUNE_RECIPE.name}"} | OWN, model=Config)
-    asked = build_config(TuneOptions, {}, {name: given.pop(name) for name in OWN}, "options of tune")
-    given["recipe"] = given["recipe"] or str(DEFAULT_TUNE_RECIPE)
-    config = configure(given)
+    own, given = parse(DECLARATION)
+    config = configure(given, DECLARATION)
+    assert isinstance(config, Config)
     searched = [name for name in config.search if given[name]]
     if searched:
         raise UserError(f"option {searched[0]}: the search varies it; leave it out, or take it from search:")
+    from prunecxr.studies.search.storage import check_database  # before anything else is opened
     from prunecxr.studies.search.tune import tune
     from prunecxr.tracking.store import open_store
 
-    tune(open_store(), config, asked)
+    check_database(own.storage)
+    tune(open_store(), config, own)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from prunecxr.options.recipe import build_config, to_recipe
+from prunecxr.studies.pruning.config import Config
 from prunecxr.tracking import names
 from tests.studies.conftest import SMALL
 
@@ -69,8 +71,8 @@ def runs_of(environment, **tags):
 def test_a_study_step_by_step_and_whole(environment, tmp_path):
     """train, prune, analyze and register one seed; then main finds that seed, adds the other, then nothing."""
     chosen = options(tmp_path)
-    alone = {name: value for name, value in chosen.items() if name != "seeds"}
-    answer = mlflow_run(environment, tmp_path, "train", seed="1", **alone)
+    (tmp_path / "small recipe.yaml").write_text(to_recipe(build_config(Config, {}, chosen)), encoding="utf-8")
+    answer = mlflow_run(environment, tmp_path, "train", seed="1", recipe="small recipe.yaml")
     assert answer.returncode == 0, answer.stderr
     (seed_run,) = runs_of(environment, KIND="seed")
     assert seed_run.info.status == "FINISHED"
@@ -84,10 +86,10 @@ def test_a_study_step_by_step_and_whole(environment, tmp_path):
     assert answer.returncode == 0, answer.stderr
     assert "missing (seed, sparsity): (0, 0), (0, 0.5), (0, 0.9)" in answer.stdout
 
-    answer = mlflow_run(environment, tmp_path, **chosen)
+    answer = mlflow_run(environment, tmp_path, recipe="small recipe.yaml")
     assert answer.returncode == 0, answer.stderr
     assert "1 seed(s) trained (1 found), 3 variant(s) evaluated (3 found)" in answer.stdout
-    answer = mlflow_run(environment, tmp_path, **chosen)
+    answer = mlflow_run(environment, tmp_path, recipe="small recipe.yaml")
     assert "0 seed(s) trained (2 found), 0 variant(s) evaluated (6 found)" in answer.stdout
     assert len(runs_of(environment, KIND="seed")) == 2
     assert len(runs_of(environment, KIND="variant")) == 6
@@ -149,7 +151,8 @@ def test_a_killed_training_continues_with_the_same_result(environment, tmp_path)
         ("train", {"seed": "x"}, 2, "error: option seed: 'x' is not valid"),
         ("train", {}, 2, "error: option seed"),
         ("prune", {}, 2, "error: give one of the options run"),
-        ("prune", {"run": "x", "epochs": "3"}, 2, "error: option epochs: the network is trained already"),
+        ("prune", {"run": "x", "epochs": "3"}, 2, "error: option epochs: prune does not take it"),
+        ("analyze", {"study": "x", "epochs": "3"}, 2, "error: option epochs: analyze does not take it"),
         ("prune", {"run": "nope"}, 2, "error: option run: no run 'nope'"),
         ("prune", {"model": "models:/nope@x"}, 2, "error: option model: models:/nope@x"),
         ("analyze", {}, 2, "error: option study is missing"),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +16,9 @@ from prunecxr.errors import Diverged, UserError
 from prunecxr.evaluation.metrics import class_scores, mean_scores
 from prunecxr.evaluation.predict import predict_logits, probabilities
 from prunecxr.hardware import Compute
-from prunecxr.learning.loop import EpochRecord, Task, run_epochs
+from prunecxr.learning.loop import EpochRecord, Learning, Session, run_epochs
 from prunecxr.learning.losses import make_loss
-from prunecxr.learning.optimizers import make_optimizer, make_schedule
+from prunecxr.learning.optimizers import Recipe
 
 if TYPE_CHECKING:  # the numeric core runs where pydantic is not installed
     from prunecxr.options.sections import TrainingOptions
@@ -44,63 +42,52 @@ class Images:
 
 
 def fit(
-    model: nn.Module,
-    train: Images,
-    val: Images,
-    options: TrainingOptions,
-    compute: Compute,
-    *,
-    seed: int,
-    checkpoint: Path | None = None,
-    on_epoch: Callable[[Epoch], None] | None = None,
-    desc: str = "training",
+    model: nn.Module, train: Images, val: Images, options: TrainingOptions, compute: Compute, session: Session[Epoch]
 ) -> list[Epoch]:
     """Train `model` in place and leave it with the weights of its best epoch (paper A, section 2.2 and table 1).
 
     Args:
         model: network with n_classes outputs (logits), on `compute.device`.
-        seed, checkpoint, on_epoch, desc: as in `prunecxr.learning.loop.run_epochs`.
     Returns:
         the epochs.
     Raises:
         UserError: the loss became NaN, or what early stopping watches is undefined.
         EnvironmentFault: the checkpoint cannot be written or read.
     """
-    batches = TrainingBatches(
-        train.pixels,
-        train.labels,
-        batch_size=options.batch_size,
-        flip=options.flip,
-        rotation=options.rotation,
-        device=compute.device,
-        channels_last=compute.channels_last,
-    )
-    optimizer = make_optimizer(model, options.optimizer, options.learning_rate, options.weight_decay, options.momentum)
 
     def validate(network: nn.Module) -> dict[str, float]:
         loss, scores = _validate(network, val, compute)
         return {"val_loss": loss, "val_mean_ap": scores["ap"], "val_mean_auroc": scores["auroc"]}
 
-    return run_epochs(
-        model,
-        batches,
-        Task(
-            loss=make_loss(options.loss, train.labels, compute.device),
-            validate=validate,
-            record=Epoch,
-            value=lambda epoch: monitored(epoch, options.monitor),
-            summary=lambda epoch: f"val AUROC {epoch.val_mean_auroc:.3f}, mAP {epoch.val_mean_ap:.3f}",
+    learning = Learning(
+        batches=TrainingBatches(
+            train.pixels,
+            train.labels,
+            batch_size=options.batch_size,
+            flip=options.flip,
+            rotation=options.rotation,
+            device=compute.device,
+            channels_last=compute.channels_last,
         ),
-        optimizer,
-        make_schedule(optimizer, options.schedule, options.epochs * len(batches)),
-        compute,
+        loss=make_loss(options.loss, train.labels, compute.device),
+        validate=validate,
+        record=Epoch,
+        value=lambda epoch: monitored(epoch, options.monitor),
+        summary=lambda epoch: f"val AUROC {epoch.val_mean_auroc:.3f}, mAP {epoch.val_mean_ap:.3f}",
+    )
+    return run_epochs(model, learning, recipe_of(options), compute, session)
+
+
+def recipe_of(options: TrainingOptions) -> Recipe:
+    """How these options train."""
+    return Recipe(
+        optimizer=options.optimizer,
+        learning_rate=options.learning_rate,
+        weight_decay=options.weight_decay,
+        momentum=options.momentum,
+        schedule=options.schedule,
         epochs=options.epochs,
         patience=options.patience,
-        n_images=len(train.pixels),
-        seed=seed,
-        checkpoint=checkpoint,
-        on_epoch=on_epoch,
-        desc=desc,
     )
 
 

@@ -1,4 +1,4 @@
-"""The training loop: epochs, early stopping, the best weights, a checkpoint an epoch. Knows no task and no tracking."""
+"""The training loop: epochs, early stopping, the best weights, checkpoints. Knows no task and no tracking."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import nn
 
 from prunecxr.errors import Diverged, EnvironmentFault
 from prunecxr.hardware import Compute, autocast
+from prunecxr.learning.optimizers import Recipe, make_optimizer, make_schedule
 from prunecxr.learning.seeds import derive_seed
 from prunecxr.networks.checkpoints import LOAD_ERRORS
 from prunecxr.progress import progress
@@ -23,7 +24,7 @@ from prunecxr.progress import progress
 
 @dataclass(frozen=True, kw_only=True)
 class EpochRecord:
-    """What every epoch comes to; a task adds its scores. The loss is a mean over images."""
+    """What every epoch comes to; a task adds its scores. The loss is a mean over images, the rate that of the start."""
 
     epoch: int
     train_loss: float
@@ -37,16 +38,20 @@ E = TypeVar("E", bound=EpochRecord)
 class Batches(Protocol):
     """Training data that follow from the seed of an epoch alone."""
 
+    @property
+    def n_images(self) -> int:
+        """Images per epoch."""
+
     def __len__(self) -> int:
-        """Steps an epoch."""
+        """Steps per epoch."""
 
     def epoch(self, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Inputs and targets on the device, each training image once."""
 
 
 @dataclass(frozen=True)
-class Task(Generic[E]):
-    """What a kind of training adds to the loop.
+class Learning(Generic[E]):
+    """What a network learns, and how well it has learned it.
 
     Attributes:
         loss: outputs (float32) and targets of a batch -> mean over its images.
@@ -56,11 +61,30 @@ class Task(Generic[E]):
         summary: an epoch in a few words, for the progress bar.
     """
 
+    batches: Batches
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     validate: Callable[[nn.Module], dict[str, float]]
     record: type[E]
     value: Callable[[E], float]
     summary: Callable[[E], str]
+
+
+@dataclass(frozen=True)
+class Session(Generic[E]):
+    """One training of one network.
+
+    Attributes:
+        seed: drives order, augmentation and dropout; the draws of an epoch follow from (seed, epoch), so a training
+            continued from its checkpoint ends with the bits of an uninterrupted one (on a CPU).
+        checkpoint: file that is written after each epoch and continued from if it is there.
+        on_epoch: called after each epoch, also for those found in the checkpoint.
+        desc: what the progress bar calls it.
+    """
+
+    seed: int
+    checkpoint: Path | None = None
+    on_epoch: Callable[[E], object] | None = None
+    desc: str = "training"
 
 
 @dataclass
@@ -84,79 +108,72 @@ class Progress(Generic[E]):
 
 
 def run_epochs(
-    model: nn.Module,
-    batches: Batches,
-    task: Task[E],
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-    compute: Compute,
-    *,
-    epochs: int,
-    patience: int,
-    n_images: int,
-    seed: int,
-    checkpoint: Path | None = None,
-    on_epoch: Callable[[E], None] | None = None,
-    desc: str = "training",
+    model: nn.Module, learning: Learning[E], recipe: Recipe, compute: Compute, session: Session[E]
 ) -> list[E]:
     """Train `model` in place and leave it with the weights of its best epoch.
 
     Args:
         model: on `compute.device`.
-        optimizer: of the network's weights; it is of no use afterwards.
-        schedule: advanced after each step.
-        epochs: at most; training ends `patience` epochs after the best one.
-        n_images: training images, for the progress bar.
-        seed: drives order, augmentation and dropout; each epoch's draws follow from (seed, epoch), so a training
-            continued from its checkpoint ends with the bits of an uninterrupted one (on a CPU).
-        checkpoint: file that is written after each epoch and continued from if it is there.
-        on_epoch: called after each epoch, also for those found in the checkpoint.
     Returns:
         the epochs.
     Raises:
         Diverged: the loss became NaN.
         EnvironmentFault: the checkpoint cannot be written or read.
     """
+    optimizer = make_optimizer(model, recipe)
+    schedule = make_schedule(optimizer, recipe, len(learning.batches))
+    training = _Training(model, learning, optimizer, schedule, compute)
     state: Progress[E] = Progress(history=[])
     best: dict[str, torch.Tensor] = {}
-    if checkpoint is not None and checkpoint.exists():
-        state, best = _load_checkpoint(checkpoint, model, optimizer, schedule, task.record)
+    if session.checkpoint is not None and session.checkpoint.exists():
+        state, best = _load_checkpoint(session.checkpoint, training)
         for record in state.history:
-            if on_epoch:
-                on_epoch(record)
-
-    with progress(epochs * n_images, desc, "img", initial=len(state.history) * n_images) as bar:
-        for number in range(len(state.history), epochs):
-            if state.exhausted(patience):
+            if session.on_epoch:
+                session.on_epoch(record)
+    n_images, done = learning.batches.n_images, len(state.history)
+    with progress(recipe.epochs * n_images, session.desc, "img", initial=done * n_images) as bar:
+        for number in range(done, recipe.epochs):
+            if state.exhausted(recipe.patience):
                 break
-            started = time.perf_counter()
-            epoch_seed = derive_seed(seed, "epoch", number)
-            torch.manual_seed(epoch_seed)  # dropout and stochastic depth draw from the global generator
-            train_loss = _train_epoch(model, batches, task, epoch_seed, optimizer, schedule, compute, bar)
-            if not math.isfinite(train_loss):
-                raise Diverged(
-                    f"training diverged in epoch {number + 1}: the loss is {train_loss}; lower learning_rate"
-                    f" (it is {optimizer.defaults['lr']:g})"
-                )
-            scores = task.validate(model)
-            record = task.record(
-                epoch=number,
-                train_loss=train_loss,
-                learning_rate=float(schedule.get_last_lr()[0]),
-                seconds=time.perf_counter() - started,
-                **scores,
-            )
+            record = _epoch(training, number, derive_seed(session.seed, "epoch", number), bar.update)
             state.history.append(record)
-            if state.improved(task.value(record)):
+            if state.improved(learning.value(record)):
                 best = {key: value.detach().clone() for key, value in model.state_dict().items()}
-            if checkpoint is not None:
-                _save_checkpoint(checkpoint, model, optimizer, schedule, state, best)
-            if on_epoch:
-                on_epoch(record)
-            bar.set_postfix_str(task.summary(record))
+            if session.checkpoint is not None:
+                _save_checkpoint(session.checkpoint, training, state, best)
+            if session.on_epoch:
+                session.on_epoch(record)
+            bar.set_postfix_str(learning.summary(record))
     model.load_state_dict(best)
     _give_back(optimizer)
     return state.history
+
+
+@dataclass(frozen=True)
+class _Training(Generic[E]):
+    """A network in training, with all that has a state."""
+
+    model: nn.Module
+    learning: Learning[E]
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    compute: Compute
+
+
+def _epoch(training: _Training[E], number: int, seed: int, advance: Callable[[int], object]) -> E:
+    """One epoch: train, validate, and what it came to."""
+    started, rate = time.perf_counter(), float(training.schedule.get_last_lr()[0])
+    torch.manual_seed(seed)  # dropout and stochastic depth draw from the global generator
+    train_loss = _train_epoch(training, seed, advance)
+    if not math.isfinite(train_loss):
+        raise Diverged(
+            f"training diverged in epoch {number + 1}: the loss is {train_loss}; lower learning_rate"
+            f" (it is {training.optimizer.defaults['lr']:g})"
+        )
+    scores = training.learning.validate(training.model)
+    return training.learning.record(
+        epoch=number, train_loss=train_loss, learning_rate=rate, seconds=time.perf_counter() - started, **scores
+    )
 
 
 def _give_back(optimizer: torch.optim.Optimizer) -> None:
@@ -169,48 +186,33 @@ def _give_back(optimizer: torch.optim.Optimizer) -> None:
     optimizer.param_groups.clear()
 
 
-def _train_epoch(
-    model: nn.Module,
-    batches: Batches,
-    task: Task[E],
-    seed: int,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-    compute: Compute,
-    bar: Any,
-) -> float:
-    """One pass over the training images; the mean loss an image."""
+def _train_epoch(training: _Training[E], seed: int, advance: Callable[[int], object]) -> float:
+    """One pass over the training images; the mean loss per image."""
+    model, compute = training.model, training.compute
     model.train()
     losses, count = [], 0  # summed at the end: reading a loss at every step would make the device wait
-    for inputs, targets in batches.epoch(seed):
+    for inputs, targets in training.learning.batches.epoch(seed):
         with autocast(compute.device, compute.precision):
             outputs = model(inputs)
-        loss = task.loss(outputs.float(), targets)
-        optimizer.zero_grad(set_to_none=True)
+        loss = training.learning.loss(outputs.float(), targets)
+        training.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        optimizer.step()
-        schedule.step()
+        training.optimizer.step()
+        training.schedule.step()
         losses.append(loss.detach() * len(inputs))
         count += len(inputs)
-        bar.update(len(inputs))
+        advance(len(inputs))
     return float(torch.stack(losses).cpu().double().sum()) / count
 
 
-def _save_checkpoint(
-    path: Path,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-    state: Progress[E],
-    best: dict[str, torch.Tensor],
-) -> None:
+def _save_checkpoint(path: Path, training: _Training[E], state: Progress[E], best: dict[str, torch.Tensor]) -> None:
     """Write beside, then rename: a kill at any moment leaves the checkpoint before or the one after."""
     current_is_best = state.best_epoch == state.history[-1].epoch
     content = {
-        "model": model.state_dict(),
+        "model": training.model.state_dict(),
         "best": None if current_is_best else best,
-        "optimizer": optimizer.state_dict(),
-        "schedule": schedule.state_dict(),
+        "optimizer": training.optimizer.state_dict(),
+        "schedule": training.schedule.state_dict(),
         "progress": asdict(state),
     }
     beside = path.with_suffix(".partial")
@@ -227,21 +229,16 @@ def _save_checkpoint(
         raise EnvironmentFault(f"checkpoint {path} cannot be written ({error}); free space or set workdir") from None
 
 
-def _load_checkpoint(
-    path: Path,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-    record: type[E],
-) -> tuple[Progress[E], dict[str, torch.Tensor]]:
+def _load_checkpoint(path: Path, training: _Training[E]) -> tuple[Progress[E], dict[str, torch.Tensor]]:
+    model = training.model
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except LOAD_ERRORS as error:
         raise EnvironmentFault(f"checkpoint {path} cannot be read ({error}); remove it to train anew") from None
     model.load_state_dict(content["model"])
-    optimizer.load_state_dict(content["optimizer"])
-    schedule.load_state_dict(content["schedule"])
-    saved = content["progress"]
+    training.optimizer.load_state_dict(content["optimizer"])
+    training.schedule.load_state_dict(content["schedule"])
+    saved, record = content["progress"], training.learning.record
     state = Progress([record(**epoch) for epoch in saved["history"]], saved["best_epoch"], saved["best_value"])
     best = content["best"] or {key: value.detach().clone() for key, value in model.state_dict().items()}
     return state, best

@@ -1,36 +1,56 @@
-"""The training loop: epochs, early stopping, the best weights, a checkpoint an epoch. Knows no task and no tracking."""
+"""How weights are moved: optimizers and learning rates."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 
-def make_optimizer(
-    model: nn.Module, kind: str, learning_rate: float, weight_decay: float, momentum: float
-) -> torch.optim.Optimizer:
-    """`adam`, `adamw` or `sgd` (which alone has momentum)."""
-    parameters = list(model.parameters())
-    fused = parameters[0].device.type in ("cpu", "cuda")  # one pass over each weight instead of one an operation
-    if kind == "sgd":
-        return torch.optim.SGD(parameters, lr=learning_rate, momentum=momentum, weight_decay=weight_decay, fused=fused)
-    chosen = torch.optim.AdamW if kind == "adamw" else torch.optim.Adam
-    return chosen(parameters, lr=learning_rate, weight_decay=weight_decay, fused=fused)
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained, whatever it learns.
+
+    Attributes:
+        optimizer: `sgd` (which alone has momentum), `adam` or `adamw`.
+        learning_rate: at the start (under `one_cycle`: the highest).
+        schedule: `step`, `constant`, `cosine` or `one_cycle`.
+        epochs: at most.
+        patience: epochs without improvement after which training stops.
+        milestones: epochs after which `step` divides the rate by 10.
+    """
+
+    optimizer: str
+    learning_rate: float
+    weight_decay: float
+    momentum: float
+    schedule: str
+    epochs: int
+    patience: int
+    milestones: tuple[int, ...] = ()
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimizer of all weights of a network."""
+    parameters, rate, decay = list(model.parameters()), recipe.learning_rate, recipe.weight_decay
+    fused = parameters[0].device.type in ("cpu", "cuda")  # one pass over each weight instead of one per operation
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=rate, momentum=recipe.momentum, weight_decay=decay, fused=fused)
+    adaptive = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    return adaptive(parameters, lr=rate, weight_decay=decay, fused=fused)
 
 
 def make_schedule(
-    optimizer: torch.optim.Optimizer, kind: str, steps: int, milestones: tuple[int, ...] = ()
+    optimizer: torch.optim.Optimizer, recipe: Recipe, steps_per_epoch: int
 ) -> torch.optim.lr_scheduler.LRScheduler:
-    """`constant`, `cosine`, `one_cycle`, or `step`: a tenth of the rate from each milestone on.
-
-    Args:
-        steps: of the whole training.
-        milestones: in steps.
-    """
-    if kind == "one_cycle":
-        return torch.optim.lr_scheduler.OneCycleLR(optimizer, optimizer.defaults["lr"], total_steps=max(steps, 2))
-    if kind == "cosine":
+    """The recipe's schedule, to be advanced after each step."""
+    steps = recipe.epochs * steps_per_epoch
+    if recipe.schedule == "one_cycle":
+        return torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=max(steps, 2))
+    if recipe.schedule == "cosine":
         return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    if kind == "step":
-        return torch.optim.lr_scheduler.MultiStepLR(optimizer, list(milestones), gamma=0.1)
+    if recipe.schedule == "step":
+        milestones = [steps_per_epoch * epoch for epoch in recipe.milestones]
+        return torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones, gamma=0.1)
     return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)

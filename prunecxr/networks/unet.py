@@ -11,6 +11,16 @@ from torch import nn
 REGIONS = ("background", "foreground")  # the two outputs of a segmenting U-Net, in order
 
 
+def unet_name(features: Sequence[int], head: bool) -> str:
+    """What a U-Net is called where its architecture must be known by name: `unet:32,32,64,128,256,32`.
+
+    Args:
+        features: channels of the five levels, and of the last feature map.
+        head: whether it tells classes of images.
+    """
+    return f"{'unet-classes' if head else 'unet'}:{','.join(map(str, features))}"
+
+
 class ClassificationHead(nn.Module):
     """The last feature map, averaged over the image, and a linear layer (paper B, section 2.3.3)."""
 

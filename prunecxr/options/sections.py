@@ -4,27 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from prunecxr.options.registries import alternatives, names_in, one_of
 from prunecxr.options.types import (
     MAX_SEED,
     NAME,
     Fractions,
+    InputPath,
+    InputPaths,
     LabelMap,
     MethodText,
+    NameOrPath,
     Names,
+    OutputPath,
     Pair,
+    Real,
     Sparsities,
+    Whole,
     parse_sparsities,
 )
+
+DATASETS = "prunecxr.data.datasets:DATASETS"
+LOSSES = "prunecxr.learning.losses:LOSSES"
+CRITERIA = "prunecxr.compression.criteria:CRITERIA"
+SCOPES = "prunecxr.compression.scopes:SCOPES"
+METHODS = f"{alternatives(names_in(CRITERIA))}, with @scope if not global ({alternatives(names_in(SCOPES)[1:])})"
 
 
 class Section(BaseModel):
     """A group of options that one stage takes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: ClassVar[str] = ""  # of the study, where this is the configuration of one
 
     def settled(self, given: Mapping[str, str], source: str) -> Self:  # noqa: ARG002
         """This configuration, checked for what no single option shows.
@@ -39,6 +54,12 @@ class Section(BaseModel):
         """What a recipe file holds besides the options."""
         return {}
 
+    def idle(self) -> dict[str, str]:
+        """Options that have no effect beside the others, each with the reason."""
+        return {
+            name: reason for section in sections(type(self)) for name, reason in getattr(self, section).idle().items()
+        }
+
 
 Chosen = TypeVar("Chosen", bound=Section)
 
@@ -46,55 +67,70 @@ Chosen = TypeVar("Chosen", bound=Section)
 class DataOptions(Section):
     """Which images and labels."""
 
-    dataset: str = Field("phantom", description="phantom, nih-cxr-lt, mimic-cxr-lt or csv")
+    dataset: Annotated[str, one_of(DATASETS)] = Field("phantom", description=alternatives(names_in(DATASETS)))
     dataset_name: str | None = Field(
         None, pattern=NAME, description="name in tags and models, for csv; default: the data set's"
     )
-    images: Path | None = Field(None, description="folder that holds the images, at any depth")
-    labels: str | None = Field(None, description="folder with the split tables, or three files: train,val,test")
+    images: InputPath | None = Field(None, description="folder that holds the images, at any depth")
+    labels: InputPaths | None = Field(None, description="folder with the split tables, or three files: train,val,test")
     id_column: str | None = Field(None, description="column of the image id; default: recognised by its name")
     subject_column: str | None = Field(
         None, description="column of the patient id, or 'none' if every image is its own patient"
     )
     ignore_columns: Names = Field((), description="columns that are no labels")
     label_map: LabelMap = Field({}, description="what label values other than 0 and 1 mean, as in -1:0,blank:0")
-    image_size: int = Field(256, ge=16, le=2048, description="side of the square the images are resized to, pixels")
+    image_size: Whole = Field(256, ge=16, le=2048, description="side of the square the images are resized to, pixels")
     interpolation: Literal["bilinear", "bicubic", "box", "lanczos", "nearest"] = Field(
         "bilinear", description="how images are resized"
     )
-    phantom_train: int = Field(1500, ge=50, le=200_000, description="phantom images to train on")
-    phantom_val: int = Field(300, ge=50, le=200_000, description="phantom images to validate on")
-    phantom_test: int = Field(500, ge=50, le=200_000, description="phantom images to test on")
-    phantom_seed: int = Field(0, ge=0, le=MAX_SEED, description="seed of the phantom")
+    phantom_train: Whole = Field(1500, ge=50, le=200_000, description="phantom images to train on")
+    phantom_val: Whole = Field(300, ge=50, le=200_000, description="phantom images to validate on")
+    phantom_test: Whole = Field(500, ge=50, le=200_000, description="phantom images to test on")
+    phantom_seed: Whole = Field(0, ge=0, le=MAX_SEED, description="seed of the phantom")
 
 
 class TrainingOptions(Section):
     """How a seed's network is trained; defaults are paper A's recipe."""
 
     architecture: str = Field("resnet50", description="any torchvision.models classification architecture")
-    weights: str = Field("imagenet", description="imagenet, none, a torchvision weight name, or a local weight file")
-    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="optimizer")
-    learning_rate: float = Field(1e-4, gt=0, le=10, description="learning rate (the highest one, under a schedule)")
-    weight_decay: float = Field(0.0, ge=0, le=10, description="weight decay")
-    momentum: float = Field(0.9, ge=0, lt=1, description="momentum, for sgd")
-    schedule: Literal["constant", "cosine", "one_cycle"] = Field("constant", description="learning-rate schedule")
-    loss: Literal["bce", "weighted_bce", "focal"] = Field(
-        "bce", description="bce, weighted_bce (positives of a class weigh as much as its negatives) or focal"
+    weights: NameOrPath = Field(
+        "imagenet", description="imagenet, none, a torchvision weight name, or a local weight file"
     )
-    batch_size: int = Field(256, ge=2, le=4096, description="images a training step")
-    epochs: int = Field(60, ge=1, le=10_000, description="epochs at most")
-    patience: int = Field(15, ge=1, le=10_000, description="epochs without improvement after which training stops")
+    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="optimizer")
+    learning_rate: Real = Field(1e-4, gt=0, le=10, description="learning rate (the highest one, under a schedule)")
+    weight_decay: Real = Field(0.0, ge=0, le=10, description="weight decay")
+    momentum: Real = Field(
+        0.9, ge=0, lt=1, description="momentum of sgd, unless the schedule is one_cycle, which sets it"
+    )
+    schedule: Literal["constant", "cosine", "one_cycle"] = Field("constant", description="learning-rate schedule")
+    loss: Annotated[str, one_of(LOSSES)] = Field(
+        "bce",
+        description=f"{alternatives(names_in(LOSSES))}; in weighted_bce, positives of a class weigh as much as its "
+        "negatives",
+    )
+    batch_size: Whole = Field(256, ge=2, le=4096, description="images a training step")
+    epochs: Whole = Field(60, ge=1, le=10_000, description="epochs at most")
+    patience: Whole = Field(15, ge=1, le=10_000, description="epochs without improvement after which training stops")
     monitor: Literal["val_auc", "val_loss"] = Field("val_auc", description="what early stopping watches")
     flip: bool = Field(True, description="random horizontal flips")
-    rotation: float = Field(15.0, ge=0, le=180, description="random rotation up to this angle, degrees")
+    rotation: Real = Field(15.0, ge=0, le=180, description="random rotation up to this angle, degrees")
+
+    def idle(self) -> dict[str, str]:
+        """The momentum, where the optimizer has none or the schedule sets it."""
+        return idle_momentum(self.optimizer, self.schedule)
+
+
+def idle_momentum(optimizer: str, schedule: str) -> dict[str, str]:
+    """The option `momentum` with the reason why it has no effect; empty if it has one."""
+    if optimizer != "sgd":
+        return {"momentum": f"optimizer {optimizer} has none, sgd has"}
+    return {"momentum": "schedule one_cycle sets the momentum itself"} if schedule == "one_cycle" else {}
 
 
 class CompressionOptions(Section):
     """How the dense model of a seed is pruned."""
 
-    method: MethodText = Field(
-        "magnitude", description="criterion, with scope if not global: random, magnitude@layer, magnitude@channel"
-    )
+    method: MethodText = Field("magnitude", description=METHODS)
     sparsities: Sparsities = Field(
         parse_sparsities("0:0.95:0.05"), description="range like 0:0.95:0.05 or list like 0,0.5,0.9"
     )
@@ -112,10 +148,10 @@ class AnalysisOptions(Section):
     definition: Literal["paper", "published", "both"] = Field(
         "both", description="FCD, frequency, IoU as in paper A's text, as its numbers were computed, or both"
     )
-    pie_sparsity: float = Field(0.9, gt=0, lt=1, description="sparsity of the pruned models in the search for PIEs")
-    pie_fraction: float = Field(0.05, gt=0, le=0.5, description="share of the test images that are called PIEs")
-    alpha: float = Field(0.05, gt=0, lt=1, description="level below which a drop counts as significant")
-    bootstrap: int = Field(2000, ge=100, le=100_000, description="resamples of patients behind an interval")
+    pie_sparsity: Real = Field(0.9, gt=0, lt=1, description="sparsity of the pruned models in the search for PIEs")
+    pie_fraction: Real = Field(0.05, gt=0, le=0.5, description="share of the test images that are called PIEs")
+    alpha: Real = Field(0.05, gt=0, lt=1, description="level below which a drop counts as significant")
+    bootstrap: Whole = Field(2000, ge=100, le=100_000, description="resamples of patients behind an interval")
     highlight: Pair = Field((), description="two classes to mark in the figures of pairs, as in Emphysema,Hernia")
 
 
@@ -125,14 +161,9 @@ class ExecutionOptions(Section):
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto asks the hardware")
     channels_last: bool = Field(True, description="memory layout that convolutions prefer")
-    eval_batch_size: int = Field(64, ge=1, le=4096, description="images an evaluation step")
-    workers: int = Field(0, ge=0, le=256, description="threads that decode images; 0: one a core")
-    workdir: Path = Field(Path(".prunecxr"), description="folder of image caches, checkpoints and locks")
-
-
-class SweepExecutionOptions(ExecutionOptions):
-    """Where and in which precision things are computed."""
-
+    eval_batch_size: Whole = Field(64, ge=1, le=4096, description="images an evaluation step")
+    workers: Whole = Field(0, ge=0, le=256, description="threads that decode images; 0: one a core")
+    workdir: OutputPath = Field(Path(".prunecxr"), description="folder of image caches, checkpoints and locks")
     engine: Literal["auto", "eager", "fused", "compiled", "graph"] = Field(
         "auto", description="how evaluation runs: eager, fused or compiled (CPU), graph (CUDA); auto takes what pays"
     )

@@ -22,6 +22,8 @@ ANALYSED = "prunecxr.analysed"  # on analyses: their key, but for what readers a
 FOUND = "prunecxr.found"  # on an invocation that found its work done: the run that holds it
 TRIAL = "prunecxr.trial"  # number of a search's trial
 TRIAL_STATE = "prunecxr.trial_state"  # running, complete, pruned or failed
+CLAIM = "prunecxr.claim"  # with the work claimed: when its holder last beat
+DIVERGED = "prunecxr.diverged"  # on seed runs that failed: why
 ERROR = "prunecxr.error"  # on trials: why one failed, or cannot be trained
 SETTING = "prunecxr.setting"  # of a localization study: supervised, semi or weak
 APPROACH = "prunecxr.approach"  # of a localization network: plain, focal, htl, random, class, sex, htl:<method>
@@ -116,6 +118,20 @@ def curve_prefix(method: str) -> str:
     return "curve_" if method == "magnitude" else f"{method.replace('@', '-')}_curve_"
 
 
+def curve_step(sparsity: float) -> int:
+    """Step of a sparsity on a curve: 100 times it, and for those between two percents a number of their own.
+
+    MLflow's steps are whole. `97.5` percent is 975000, which no percentage is.
+    """
+    percent = round(100 * sparsity, 4)
+    return round(percent) if percent == round(percent) else round(percent * 10_000)
+
+
+def fingerprint_param(split: str) -> str:
+    """Param of a run: the fingerprint of a split's content."""
+    return f"fingerprint/{split}"
+
+
 def seed_run_name(seed: int) -> str:
     return f"seed-{seed:02d}"
 
@@ -135,12 +151,15 @@ def variant_run_name(seed: int, method: str, sparsity: float) -> str:
     return f"{seed_run_name(seed)}-{method.replace('@', '-')}-{sparsity_suffix(sparsity)}"
 
 
-def model_alias(seed: int, method: str, sparsity: float) -> str:
-    """`seed-07`, `seed-07-k90`, `seed-07-random-k90`."""
+def variant_suffix(method: str, sparsity: float) -> str:
+    """What follows the seed in the alias of a variant: nothing for the dense one, `k90`, `random-k90`.
+
+    Args:
+        method: as it may stand in an alias, with `-` for `@`.
+    """
     if sparsity == 0:
-        return seed_run_name(seed)
-    infix = "" if method == "magnitude" else f"-{method.replace('@', '-')}"
-    return f"{seed_run_name(seed)}{infix}-{sparsity_suffix(sparsity)}"
+        return ""
+    return sparsity_suffix(sparsity) if method == "magnitude" else f"{method}-{sparsity_suffix(sparsity)}"
 
 
 def model_name(dataset: str, architecture: str) -> str:

@@ -12,13 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import xarray as xr
-from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from mlflow.utils.file_utils import local_file_uri_to_path
 
 from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.tracking import names, runs
+from prunecxr.tracking.artifacts import fetch
+from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 
 SCORES = tuple(names.MEAN_METRICS)
@@ -76,7 +74,7 @@ def locate_study(store: Store, study: str) -> Store:
     if runs.search(store, {names.STUDY: study, names.KIND: "variant"}, most=1):
         return store
     everywhere = [experiment.experiment_id for experiment in store.client.search_experiments()]
-    holding = {run.info.experiment_id for run in _variant_runs(store, everywhere) if _tag(run, names.STUDY) == study}
+    holding = {run.experiment_id for run in _variant_runs(store, everywhere) if _tag(run, names.STUDY) == study}
     if len(holding) == 1:
         return store.in_experiment(holding.pop())
     if holding:
@@ -89,12 +87,12 @@ def locate_study(store: Store, study: str) -> Store:
     raise UserError(f"option study: no finished variants of {study!r} in {store.uri}; {listed}")
 
 
-def _variant_runs(store: Store, experiment_ids: Iterable[str]) -> list[Run]:
+def _variant_runs(store: Store, experiment_ids: Iterable[str]) -> list[TrackedRun]:
     return runs.search(store, {names.KIND: "variant"}, finished=True, experiment_ids=experiment_ids)
 
 
-def _tag(run: Run, name: str) -> str:
-    return str(run.data.tags.get(name, ""))
+def _tag(run: TrackedRun, name: str) -> str:
+    return str(run.tags.get(name, ""))
 
 
 def read_population(
@@ -119,14 +117,14 @@ def read_population(
     table, repeated = _variant_table(chosen)
     if repeated:
         warnings.append(f"{repeated} variant(s) were evaluated more than once; the newest of each counts")
-    by_id = {run.info.run_id: run for run in chosen}
+    by_id = {run.id: run for run in chosen}
     newest = chosen[0]
-    seed_run = _tag(newest, names.PARENT)
+    seed_run = runs.get_existing(store, _tag(newest, names.PARENT))
     split = _tag(newest, names.TEST_SPLIT)
     with TemporaryDirectory(prefix="prunecxr-") as folder:
-        labels = pd.read_parquet(fetch(store, seed_run, names.test_labels(split), Path(folder)))
-        counts = pd.read_csv(fetch(store, seed_run, names.class_counts(split), Path(folder)), keep_default_na=False)
-        noticed = fetch(store, seed_run, names.data_warnings(split), Path(folder)).read_text(encoding="utf-8")
+        labels = pd.read_parquet(fetch(seed_run, names.test_labels(split), Path(folder)))
+        counts = pd.read_csv(fetch(seed_run, names.class_counts(split), Path(folder)), keep_default_na=False)
+        noticed = fetch(seed_run, names.data_warnings(split), Path(folder)).read_text(encoding="utf-8")
     scores = _scores(table, by_id, counts, seeds, sparsities)
     present = set(zip(table["seed"], table["sparsity"], strict=True))
     grid = [(int(s), float(k)) for s in scores["seed"].to_numpy() for k in scores["sparsity"].to_numpy()]
@@ -146,19 +144,19 @@ def read_population(
     )
 
 
-def _others(found: list[Run], method: str, key: str, counts: pd.DataFrame) -> tuple[Compared, ...]:
+def _others(found: list[TrackedRun], method: str, key: str, counts: pd.DataFrame) -> tuple[Compared, ...]:
     """The other methods that variants of the same population were pruned by."""
     alike = [run for run in found if _tag(run, names.POPULATION) == key]
     compared = []
     for other in sorted({_tag(run, names.METHOD) for run in alike} - {method}):
         chosen = [run for run in alike if _tag(run, names.METHOD) == other]
         table, _ = _variant_table(chosen)
-        by_id = {run.info.run_id: run for run in chosen}
+        by_id = {run.id: run for run in chosen}
         compared.append(Compared(other, _scores(table, by_id, counts, (), ()), table))
     return tuple(compared)
 
 
-def _choose(found: list[Run], study: str, method: str, key: str | None) -> tuple[list[Run], list[str]]:
+def _choose(found: list[TrackedRun], study: str, method: str, key: str | None) -> tuple[list[TrackedRun], list[str]]:
     """The runs of one population and method (newest first), and warnings about the others."""
     methods = sorted({_tag(run, names.METHOD) for run in found})
     if method not in methods:
@@ -178,10 +176,10 @@ def _choose(found: list[Run], study: str, method: str, key: str | None) -> tuple
     return chosen, warnings
 
 
-def _variant_table(chosen: list[Run]) -> tuple[pd.DataFrame, int]:
+def _variant_table(chosen: list[TrackedRun]) -> tuple[pd.DataFrame, int]:
     """Columns as in `Population.variants`, sorted, each (seed, sparsity) once, the newest; how many were left out."""
     rows = [
-        (int(_tag(run, names.SEED)), float(_tag(run, names.SPARSITY)), run.info.run_id, _tag(run, names.PARENT))
+        (int(_tag(run, names.SEED)), float(_tag(run, names.SPARSITY)), run.id, _tag(run, names.PARENT))
         for run in chosen
     ]
     table = pd.DataFrame(rows, columns=["seed", "sparsity", "run_id", "seed_run"])
@@ -191,7 +189,7 @@ def _variant_table(chosen: list[Run]) -> tuple[pd.DataFrame, int]:
 
 def _scores(
     table: pd.DataFrame,
-    by_id: dict[str, Run],
+    by_id: dict[str, TrackedRun],
     counts: pd.DataFrame,
     seeds: Iterable[int],
     sparsities: Iterable[float],
@@ -204,7 +202,7 @@ def _scores(
     arrays = {score: np.full((len(seed_axis), len(sparsity_axis), len(classes)), np.nan) for score in SCORES}
     metrics = {score: list(names.metric_names(score, classes).values()) for score in SCORES}
     for seed, sparsity, run_id in table[["seed", "sparsity", "run_id"]].itertuples(index=False):
-        values = by_id[run_id].data.metrics
+        values = by_id[run_id].metrics()
         for score in SCORES:
             row = arrays[score][seed_at[seed], sparsity_at[sparsity]]
             row[:] = [values.get(name, np.nan) for name in metrics[score]]
@@ -221,27 +219,6 @@ def _scores(
     )
 
 
-def fetch(store: Store, run_id: str, artifact: str, folder: Path) -> Path:
-    """A local path of a run's artifact: the file itself in a local store, else a download into `folder`.
-
-    Raises:
-        EnvironmentFault: the artifact is not there.
-    """
-    uri = store.client.get_run(run_id).info.artifact_uri
-    if uri.startswith(("file:", "/", ".")):
-        path = Path(local_file_uri_to_path(uri)) / artifact
-        if path.is_file():
-            return path
-        raise EnvironmentFault(f"run {run_id}: its artifact {artifact} is not at {path}")
-    try:
-        # MLflow's client would look the run up twice more, and its models.
-        repository = get_artifact_repository(uri, tracking_uri=store.uri)
-        return Path(repository.download_artifacts(artifact, str(folder)))
-    except (MlflowException, OSError) as error:
-        first = str(error).splitlines()[0]
-        raise EnvironmentFault(f"run {run_id}: its artifact {artifact} cannot be read ({first})") from None
-
-
 def read_predictions(store: Store, population: Population, sparsity: float) -> xr.DataArray:
     """Probabilities of every seed that has this sparsity.
 
@@ -256,7 +233,9 @@ def read_predictions(store: Store, population: Population, sparsity: float) -> x
     stack = np.empty((len(chosen), len(expected), len(classes)), np.float32)
     for values, run_id in zip(stack, chosen["run_id"], strict=True):
         with TemporaryDirectory(prefix="prunecxr-") as folder:
-            table = pq.read_table(fetch(store, run_id, names.PREDICTIONS, Path(folder)), columns=["id", *classes])
+            table = pq.read_table(
+                fetch(runs.get_existing(store, run_id), names.PREDICTIONS, Path(folder)), columns=["id", *classes]
+            )
         if not table["id"].cast(pa.string()).equals(expected):
             raise EnvironmentFault(f"run {run_id}: {names.PREDICTIONS} does not hold the images of the test split")
         for index, name in enumerate(classes):
@@ -279,9 +258,9 @@ def read_weights(store: Store, population: Population) -> pd.DataFrame:
     """
     tables = [pd.DataFrame(columns=["seed", "low", "high", "count"], dtype=float)]
     for seed, run_id in population.variants.groupby("seed")["seed_run"].first().items():
-        run = store.client.get_run(run_id)
-        if names.SHARE_BELOW in run.data.metrics:
+        run = runs.get_existing(store, run_id)
+        if names.SHARE_BELOW in run.metrics():
             with TemporaryDirectory(prefix="prunecxr-") as folder:
-                histogram = pd.read_csv(fetch(store, run_id, names.WEIGHT_HISTOGRAM, Path(folder)))
+                histogram = pd.read_csv(fetch(run, names.WEIGHT_HISTOGRAM, Path(folder)))
             tables.append(histogram.assign(seed=seed))
     return pd.concat(tables[1:] or tables, ignore_index=True)

@@ -36,6 +36,11 @@ def log_model(run: TrackedRun, model: nn.Module, settings: object, name: str, ho
     return str(info.model_uri)
 
 
+def model_of(run: TrackedRun) -> str:
+    """The registered model that a run's network belongs to."""
+    return names.model_name(run.tags[names.DATASET], run.tags[names.ARCHITECTURE])
+
+
 def register(run: TrackedRun, uri: str, model_name: str, alias: str, tags: Mapping[str, str]) -> str:
     """Make a stored model a version of a registered one, with tags and an alias. A registered one is found.
 

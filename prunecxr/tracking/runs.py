@@ -21,7 +21,8 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from prunecxr.errors import UserError
+from prunecxr.data.labels import LabelTable
+from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.tracking import names
 from prunecxr.tracking.store import Store
 
@@ -35,12 +36,12 @@ def search(
     finished: bool = False,
     experiment_ids: Iterable[str] = (),
     most: int | None = None,
-) -> list[Run]:
+) -> list[TrackedRun]:
     """The runs that carry these tags, newest first: all of them, or at most that many."""
     clauses = [f"tags.`{name}` = {_quoted(value)}" for name, value in tags.items()]
     if finished:
         clauses.append("attributes.status = 'FINISHED'")
-    runs: list[Run] = []
+    pages: list[TrackedRun] = []
     token: str | None = None
     while True:
         with _collector_paused():
@@ -51,10 +52,10 @@ def search(
                 order_by=["attributes.start_time DESC"],
                 page_token=token,
             )
-        runs.extend(page)
+        pages.extend(wrap(store, run) for run in page)
         token = page.token
         if not token or most:
-            return runs
+            return pages
 
 
 @contextmanager
@@ -89,13 +90,68 @@ def _quoted(value: str) -> str:
 
 @dataclass
 class TrackedRun:
-    """One run of the store, and what may be logged to it."""
+    """One run of the store, and what may be read from it and logged to it.
+
+    Attributes:
+        status: RUNNING, FINISHED, FAILED or KILLED, when it was last read.
+        start_time: milliseconds since 1970, by the clock of whoever opened it.
+    """
 
     store: Store
     id: str
     tags: dict[str, str] = field(default_factory=dict)
-    finished: bool = False
+    status: str = "RUNNING"
     artifact_uri: str = ""
+    experiment_id: str = ""
+    start_time: int = 0
+    _read: Run | None = None  # as the store last gave it
+
+    @property
+    def finished(self) -> bool:
+        """Whether it ended well."""
+        return self.status == "FINISHED"
+
+    def refresh(self) -> None:
+        """Read tags and status again, and params and metrics when they are asked for."""
+        self._take(self.store.client.get_run(self.id))
+
+    def _take(self, run: Run) -> None:
+        self._read, self.tags, self.status = run, dict(run.data.tags), run.info.status
+
+    def metrics(self) -> dict[str, float]:
+        """The newest value of every metric."""
+        return dict(self._fresh().data.metrics)
+
+    def params(self) -> dict[str, str]:
+        """Every param."""
+        return dict(self._fresh().data.params)
+
+    def _fresh(self) -> Run:
+        """The run as the store last gave it, unless something was logged since."""
+        if self._read is None:
+            self._take(self.store.client.get_run(self.id))
+        assert self._read is not None
+        return self._read
+
+    def history(self, metric: str) -> list[tuple[int, float]]:
+        """Step and value of every logged point of a metric."""
+        return [(point.step, point.value) for point in self.store.client.get_metric_history(self.id, metric)]
+
+    def put_tag(self, name: str, value: str) -> None:
+        """Set one tag, and leave everything that this object knows as it is: other threads may do so."""
+        self.store.client.set_tag(self.id, name, value)
+
+    def write_once(self, name: str, value: str) -> str:
+        """Write a param unless it is there; what it is afterwards: of several writers one wins, by the store's keys."""
+        self._read = None
+        try:
+            self.store.client.log_param(self.id, name, value)
+        except MlflowException:
+            there = self.params().get(name)
+            if there is None:
+                raise
+            return there
+        return value
 
     def log(
         self,
@@ -109,6 +165,7 @@ class TrackedRun:
         texts = [Param(n, v[:6000]) for n, v in (params or {}).items()]
         labels = [RunTag(n, v) for n, v in (tags or {}).items()]
         self.tags.update(tags or {})
+        self._read = None
         batches = zip_longest(batched(values, MAX_METRICS), batched(texts, MAX_PARAMS), batched(labels, MAX_TAGS))
         for part in batches:
             metric_part, param_part, tag_part = ([*(entries or ())] for entries in part)
@@ -116,12 +173,24 @@ class TrackedRun:
 
     def log_points(self, points: Iterable[tuple[int, Mapping[str, float]]]) -> None:
         """Log metrics of many steps in as few calls as MLflow's limits admit; undefined (NaN) ones are left out."""
+        self._read = None
         for part in batched(_metrics(points), MAX_METRICS):
             self.store.client.log_batch(self.id, metrics=part)
 
+    def log_new_points(self, points: Iterable[tuple[int, Mapping[str, float]]]) -> None:
+        """The same without those points that are there, by metric and step, where a kill came in the middle."""
+        points = list(points)
+        there: dict[str, set[int]] = {}
+        for name in {name for _, values in points for name in values} & set(self.metrics()):
+            there[name] = {step for step, _ in self.history(name)}
+        self.log_points(
+            (step, {name: value for name, value in values.items() if step not in there.get(name, ())})
+            for step, values in points
+        )
+
     def log_new_params(self, params: Mapping[str, str]) -> None:
         """Log those params that the run does not have yet: MLflow's are immutable, and continued work may differ."""
-        there = self.store.client.get_run(self.id).data.params
+        there = self.params()
         self.log(params={name: value for name, value in params.items() if name not in there})
 
     def log_files(self, folder: Path) -> None:
@@ -147,32 +216,21 @@ class TrackedRun:
     def resume(self) -> None:
         """Mark as running again."""
         self.store.client.update_run(self.id, "RUNNING")
-        self.finished = False
+        self.status = "RUNNING"
 
     def finish(self, status: str = "FINISHED") -> None:
         """Mark as ended: FINISHED, FAILED or KILLED."""
         self.store.client.set_terminated(self.id, status)
-        self.finished = status == "FINISHED"
-
-
-@contextmanager
-def ending(run: TrackedRun) -> Iterator[TrackedRun]:
-    """Finish the run when the block ends well; mark it FAILED or KILLED when it does not."""
-    try:
-        yield run
-    except KeyboardInterrupt:
-        run.finish("KILLED")
-        raise
-    except BaseException:
-        run.finish("FAILED")
-        raise
-    run.finish()
+        self.status = status
 
 
 def wrap(store: Store, run: Run) -> TrackedRun:
     """A run of MLflow's as a TrackedRun."""
     info = run.info
-    return TrackedRun(store, info.run_id, dict(run.data.tags), info.status == "FINISHED", info.artifact_uri)
+    tags = dict(run.data.tags)
+    return TrackedRun(
+        store, info.run_id, tags, info.status, info.artifact_uri, info.experiment_id, info.start_time, run
+    )
 
 
 def get(store: Store, run_id: str) -> TrackedRun | None:
@@ -182,6 +240,18 @@ def get(store: Store, run_id: str) -> TrackedRun | None:
     except MlflowException:
         return None
     return wrap(store, run) if run.info.lifecycle_stage == "active" else None
+
+
+def get_existing(store: Store, run_id: str) -> TrackedRun:
+    """The run of that id.
+
+    Raises:
+        EnvironmentFault: it was deleted, or never was.
+    """
+    run = get(store, run_id)
+    if run is None:
+        raise EnvironmentFault(f"run {run_id} is not in {store}: it was deleted; restore it, or repeat what made it")
+    return run
 
 
 def origin_of(run: TrackedRun) -> str | None:
@@ -194,39 +264,8 @@ def origin_of(run: TrackedRun) -> str | None:
 
 def find(store: Store, kind: str, tags: Mapping[str, str]) -> TrackedRun | None:
     """The run of that kind and tags: a finished one rather than an unfinished, the newest of several."""
-    found = [wrap(store, run) for run in search(store, {names.KIND: kind, **tags})]
-    found.sort(key=lambda run: not run.finished)
-    return found[0] if found else None
-
-
-def find_or_create(
-    store: Store,
-    kind: str,
-    identity: Mapping[str, str],
-    *,
-    name: str,
-    parent: str | None = None,
-    tags: Mapping[str, str] | None = None,
-    adopt: bool = False,
-) -> TrackedRun:
-    """The run of that kind and identity, made if there is none.
-
-    Args:
-        identity: the tags that make it the same work.
-        parent: id of the parent run.
-        tags: further tags of a new run.
-        adopt: whether the run that `mlflow run` made for this command may become it.
-    """
-    found = find(store, kind, identity)
-    if found is not None:
-        return found
-    labels = {**identity, **(tags or {})}
-    own = store.unclaimed_invocation() if adopt else None
-    if own is None:
-        return create(store, kind, labels, name=name, parent=parent)
-    run = wrap(store, own)
-    run.log(tags={names.RUN_NAME: name, **_labels(kind, labels, parent)})
-    return run
+    ordered = sorted(search(store, {names.KIND: kind, **tags}), key=lambda run: not run.finished)
+    return ordered[0] if ordered else None
 
 
 def create(store: Store, kind: str, tags: Mapping[str, str], *, name: str, parent: str | None = None) -> TrackedRun:
@@ -235,8 +274,30 @@ def create(store: Store, kind: str, tags: Mapping[str, str], *, name: str, paren
     return wrap(store, store.client.create_run(store.experiment_id, tags=labels, run_name=name))
 
 
+def adopt(run: TrackedRun, kind: str, tags: Mapping[str, str], *, name: str, parent: str | None = None) -> TrackedRun:
+    """The run that `mlflow run` made for this command, as one of that kind."""
+    run.log(tags={names.RUN_NAME: name, **_labels(kind, tags, parent)})
+    return run
+
+
+def discard(run: TrackedRun) -> None:
+    """Take back a run that was opened in vain; the one that `mlflow run` made stays, without a meaning."""
+    if run.id != run.store.invocation:
+        run.store.client.delete_run(run.id)
+        return
+    for tag in [tag for tag in run.tags if tag.startswith("prunecxr.") or tag == names.PARENT]:
+        run.store.client.delete_tag(run.id, tag)
+        del run.tags[tag]
+
+
 def _labels(kind: str, tags: Mapping[str, str], parent: str | None) -> dict[str, str]:
     return {names.KIND: kind, **tags, **({names.PARENT: parent} if parent else {})}
+
+
+def unclaimed_invocation(store: Store) -> TrackedRun | None:
+    """The run that `mlflow run` made for this command, if it does not stand for anything yet."""
+    run = get(store, store.invocation) if store.invocation else None
+    return run if run is not None and names.KIND not in run.tags else None
 
 
 def claim_invocation(store: Store, kind: str, study: str, parent: str | None, found: str | None) -> None:
@@ -247,15 +308,15 @@ def claim_invocation(store: Store, kind: str, study: str, parent: str | None, fo
         parent: the study's run.
         found: id of the run that holds what was asked for.
     """
-    own = store.unclaimed_invocation()
+    own = unclaimed_invocation(store)
     if own is None:
         return
     tags = {names.KIND: kind, names.STUDY: study, names.RUN_NAME: f"{kind} (continued)"}
     if found:
         tags[names.FOUND] = found
-    if parent and parent != own.info.run_id:
+    if parent and parent != own.id:
         tags[names.PARENT] = parent
-    wrap(store, own).log(tags=tags)
+    own.log(tags=tags)
 
 
 def write_predictions(path: Path, ids: np.ndarray, classes: tuple[str, ...], probabilities: np.ndarray) -> None:
@@ -272,6 +333,22 @@ def write_predictions(path: Path, ids: np.ndarray, classes: tuple[str, ...], pro
     how = {"compression": "zstd", "compression_level": 3, "use_dictionary": False, "column_encoding": encoding}
     # Without statistics of the columns: nobody looks for an image by its probability.
     pq.write_table(pa.table(columns), path, write_statistics=False, **how)
+
+
+def write_test_split(
+    folder: Path, split: str, table: LabelTable, counts: pd.DataFrame, warnings: Iterable[str]
+) -> None:
+    """What an analysis must know of the data, as artifacts of a seed run.
+
+    Args:
+        split: what the test split is called, from its content.
+        counts: as in `names.class_counts`.
+    """
+    for artifact in (names.test_labels(split), names.class_counts(split), names.data_warnings(split)):
+        (folder / artifact).parent.mkdir(parents=True, exist_ok=True)
+    write_labels(folder / names.test_labels(split), table.ids, table.subjects, table.classes, table.labels)
+    counts.to_csv(folder / names.class_counts(split), index=False)
+    (folder / names.data_warnings(split)).write_text("\n".join(warnings), encoding="utf-8")
 
 
 def write_labels(

@@ -15,12 +15,10 @@ import sqlalchemy.event
 import sqlalchemy.exc
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from prunecxr.errors import EnvironmentFault
-from prunecxr.tracking import names
 
 DEFAULT_FILE = "mlflow.db"  # in the current folder, as MLflow's own default
 
@@ -64,12 +62,8 @@ class Store:
         own = self.invocation if experiment_id == self.experiment_id else None
         return Store(self.client, self.uri, experiment_id, own)
 
-    def unclaimed_invocation(self) -> Run | None:
-        """The run that `mlflow run` made, if it does not stand for anything yet."""
-        if self.invocation is None:
-            return None
-        run = self.client.get_run(self.invocation)
-        return None if names.KIND in run.data.tags else run
+    def __str__(self) -> str:
+        return self.uri
 
 
 def open_store(uri: str | None = None, experiment: str | None = None) -> Store:

@@ -17,20 +17,8 @@ import pandas as pd
 from prunecxr.evaluation.metrics import mean_scores
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.runs import TrackedRun
-from prunecxr.tracking.store import Store
 
 MEAN_AP = names.MEAN_METRICS["ap"]
-
-
-def find_variants(store: Store, study: str, seed_run: str | None = None) -> dict[tuple[str, str], TrackedRun]:
-    """The variants of a study, or of one of its seed runs, by key and parent.
-
-    Of several of the same key and parent a finished one rather than an unfinished, the newest.
-    """
-    parent = {names.PARENT: seed_run} if seed_run else {}
-    found = runs.search(store, {names.KIND: "variant", names.STUDY: study, **parent})
-    tracked = sorted((runs.wrap(store, run) for run in reversed(found)), key=lambda run: run.finished)
-    return {(run.tags[names.KEY], run.tags[names.PARENT]): run for run in tracked}
 
 
 def write_variant(
@@ -65,6 +53,7 @@ def score_metrics(scores: pd.DataFrame) -> dict[str, float]:
 
 def log_variant(
     seed_run: TrackedRun,
+    kind: str,
     unfinished: TrackedRun | None,
     tags: Mapping[str, str],
     metrics: Mapping[str, float],
@@ -73,7 +62,8 @@ def log_variant(
     """Log a variant as a child of its seed run; it is finished once all of it is there.
 
     Args:
-        unfinished: what a kill left of it, from `find_variants`; None: nothing.
+        kind: of its run.
+        unfinished: what a kill left of it; None: nothing.
         tags: with its key, seed, method and sparsity.
         write: puts its artifacts into the folder that it is given. A thread of its own does that and logs them while
             the store takes the metrics: compressing, copying and sending them leave the interpreter free.
@@ -81,7 +71,7 @@ def log_variant(
     seed, method, sparsity = int(tags[names.SEED]), tags[names.METHOD], float(tags[names.SPARSITY])
     run = unfinished or runs.create(
         seed_run.store,
-        "variant",
+        kind,
         {names.STUDY: seed_run.tags[names.STUDY], **tags},
         name=names.variant_run_name(seed, method, sparsity),
         parent=seed_run.id,
@@ -89,7 +79,7 @@ def log_variant(
     params = {"cfg/seed": str(seed), "cfg/method": method, "cfg/sparsity": f"{sparsity:g}"}
     with ThreadPoolExecutor(max_workers=1) as beside:
         files = beside.submit(_log_written, run, write)
-        run.log(metrics=metrics, params=params)
+        run.log(metrics=metrics, params=params if unfinished is None else {})
         files.result()
     run.finish()
     return run
@@ -100,19 +90,25 @@ def _log_written(run: TrackedRun, write: Callable[[Path], object]) -> None:
         write(folder)
 
 
-def log_curves(seed_run: TrackedRun, method: str) -> None:
-    """Log the points of the seed run's curves (step = 100 x sparsity) that its finished variants have and it lacks.
+# Metrics of a variant that are points of its seed run's curves, by the kind of its run: these, and those that begin so.
+CURVES = {
+    "variant": ({MEAN_AP}, ("ap/",)),
+    "htl_pruned": (set(names.LOCALIZATION_METRICS.values()), ()),
+}
+
+
+def log_curves(seed_run: TrackedRun, method: str, kind: str) -> None:
+    """Log the points of the seed run's curves that its finished variants have and it lacks.
 
     All of them in one call, after its variants: a call a variant would cost as much as a third of the variant. What a
-    kill kept from being logged is found missing by the next command.
+    kill kept from being logged is found missing by the next command, point by point.
     """
-    client, prefix = seed_run.store.client, names.curve_prefix(method)
-    logged = {(point.step, point.value) for point in client.get_metric_history(seed_run.id, f"{prefix}{MEAN_AP}")}
-    tags = {names.KIND: "variant", names.PARENT: seed_run.id, names.METHOD: method}
+    prefix, (whole, begins) = names.curve_prefix(method), CURVES[kind]
+    tags = {names.KIND: kind, names.PARENT: seed_run.id, names.METHOD: method}
     points = []
     for run in reversed(runs.search(seed_run.store, tags, finished=True)):
-        step, values = round(100 * float(run.data.tags[names.SPARSITY])), run.data.metrics
-        if MEAN_AP in values and (step, values[MEAN_AP]) not in logged:
-            curves = {name: value for name, value in values.items() if name == MEAN_AP or name.startswith("ap/")}
-            points.append((step, {f"{prefix}{name}": value for name, value in curves.items()}))
-    seed_run.log_points(points)
+        step = names.curve_step(float(run.tags[names.SPARSITY]))
+        values = run.metrics()
+        curves = {name: value for name, value in values.items() if name in whole or name.startswith(begins or ("\0",))}
+        points.append((step, {f"{prefix}{name}": value for name, value in curves.items()}))
+    seed_run.log_new_points(points)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 import os
+import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -11,32 +15,24 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoints import (
-    analyze,
-    data,
-    htl,
-    import_predictions,
-    main,
-    prune,
-    reader_export,
-    reader_import,
-    register,
-    train,
-    tune,
-)
 from prunecxr.errors import UserError
-from prunecxr.options.command_line import parse_arguments
+from prunecxr.options.command_line import parse
+from prunecxr.options.declaration import load_model
+from prunecxr.options.help import help_page
 from prunecxr.options.page import options_page
 from prunecxr.options.recipe import build_config, read_recipe, to_recipe
 from prunecxr.options.sections import TrainingOptions, options, sections
 from prunecxr.options.types import parse_seeds, parse_sparsities
-from prunecxr.studies.localization.config import HtlConfig
+from prunecxr.studies.configure import configure, recipe_kind
+from prunecxr.studies.kinds import KINDS
+from prunecxr.studies.localization.config import BASELINES, HtlConfig
 from prunecxr.studies.pruning.config import Config
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 MLPROJECT = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))["entry_points"]
-# Options of single entry points, beside those of the configuration.
+DECLARATIONS = {name: importlib.import_module(f"entrypoints.{name}").DECLARATION for name in MLPROJECT}
+# Options that a user of an entry point may rely on, beside those of a study.
 OWN = {
     "main": {"recipe"},
     "train": {"recipe", "seed"},
@@ -49,19 +45,6 @@ OWN = {
     "reader_import": {"answers", "study", "export_run"},
     "htl": {"recipe", "setting", "seeds"},
     "tune": {"recipe", "trials", "workers", "timeout", "storage"},
-}
-MODULES = {
-    "main": main,
-    "train": train,
-    "prune": prune,
-    "analyze": analyze,
-    "register": register,
-    "import_predictions": import_predictions,
-    "data": data,
-    "reader_export": reader_export,
-    "reader_import": reader_import,
-    "htl": htl,
-    "tune": tune,
 }
 
 
@@ -183,7 +166,8 @@ def test_registration_in_a_recipe_gives_way_to_sparsities_on_the_command_line(re
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
 def test_recipes_are_valid_and_written_back_read_the_same(path):
     content = read_recipe(path)
-    model = HtlConfig if "mining" in content else Config
+    model = load_model(KINDS[recipe_kind(content, path.name)])
+    assert model is (HtlConfig if "mining" in content else Config)
     chosen = build_config(model, content, {}, "recipe")
     assert build_config(model, yaml.safe_load(to_recipe(chosen)), {}, "recipe") == chosen
 
@@ -248,40 +232,84 @@ def test_recipes_of_paper_a_are_its_recipe(name):
     assert (chosen.data.dataset, chosen.data.image_size) == (name, 256)
 
 
+MAIN = DECLARATIONS["main"]
+
+
 @pytest.mark.parametrize(
-    ("text", "message"),
-    [("a: [1", "line 1"), ("- 1", "must be a mapping"), ("a:\n\t b", "line 2"), ("", "must be a mapping")],
+    ("argv", "option", "text"),
+    [
+        (["--label_map", "-1:0", "--epochs=3"], "label_map", "-1:0"),
+        (["--description", "--x, that's it"], "description", "--x, that's it"),
+        (["--description=--epochs=3"], "description", "--epochs=3"),
+        (["--description", "", "--epochs", "3"], "epochs", "3"),
+        (["--description", "line 1\nline 2 = %s {x} $HOME"], "description", "line 1\nline 2 = %s {x} $HOME"),
+        (["--seeds", "0,2"], "seeds", "0,2"),
+    ],
 )
-def test_broken_recipe_files(tmp_path, text, message):
-    path = tmp_path / "r.yaml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match="r.yaml") as caught:
-        read_recipe(path)
-    assert message in str(caught.value)
-
-
-def test_missing_recipe_lists_the_others(tmp_path):
-    (tmp_path / "other.yaml").write_text("study: x", encoding="utf-8")
-    with pytest.raises(UserError, match="no such file; there are .*other.yaml"):
-        read_recipe(tmp_path / "none.yaml")
-
-
-def test_values_may_look_like_options():
-    assert parse_arguments("", {}, ["--label_map", "-1:0", "--epochs=3"], model=Config)["label_map"] == "-1:0"
+def test_values_may_look_like_anything(argv, option, text):
+    assert parse(MAIN, argv)[1][option] == text
 
 
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
         (["--epohcs", "3"], "unknown option epohcs (did you mean epochs?)"),
-        (["--epochs"], "expected one argument"),
-        (["stray"], "unknown option stray"),
+        (["--learning-rate", "3"], "unknown option learning-rate (did you mean learning_rate?)"),
+        (["--epochs"], "option epochs: lacks its value"),
+        (["--epochs", "--batch_size=8"], "option epochs: lacks its value"),
+        (["stray"], "'stray' is no option"),
+        (["epochs=3"], "'epochs=3' is no option: options are written --name=value; write --epochs=3"),
+        (["-epochs=3"], "'-epochs=3' is no option"),
+        (["--epochs=3", "--epochs", "4"], "option epochs: is there twice"),
     ],
 )
 def test_bad_command_lines(argv, message):
     with pytest.raises(UserError) as caught:
-        parse_arguments("", {}, argv, model=Config)
+        parse(MAIN, argv)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "argv", "message"),
+    [
+        (
+            "analyze",
+            ["--epochs=5"],
+            "option epochs: analyze does not take it; it belongs to training (how a seed's network is trained)",
+        ),
+        ("analyze", ["--bootstrp=5"], "unknown option bootstrp (did you mean bootstrap?)"),
+        ("data", ["--alpha=0.1"], "option alpha: data does not take it; it belongs to analysis (what is computed from"),
+        ("data", ["--phantom_unlabelled=50"], "it belongs to data (which images, lesion masks and patients"),
+        (
+            "train",
+            ["--seeds=3"],
+            "option seeds: train does not take it; it belongs to a study as a whole (did",
+        ),
+        ("prune", ["--epochs=3"], "option epochs: prune does not take it; it belongs to training"),
+        ("htl", ["--sparsities=0.5"], "option sparsities: htl does not take it; it belongs to compression"),
+        ("register", ["--recipe=x"], "unknown option recipe"),
+        ("main", ["--tau=0.3"], "option tau: main does not take it; it belongs to mining"),
+        ("train", [], "option seed is missing: give the seed"),
+        ("train", ["--seed=\u0663"], "option seed: '\u0663' is not valid: give one seed"),
+        ("train", ["--seed=-1"], "option seed: '-1' is not valid: give one seed, a whole number of 0 to 2147483647"),
+        ("register", [], "option run is missing: give the id of a variant run"),
+        ("import_predictions", ["--labels=x"], "option predictions is missing: give the folder of files named *seed"),
+        ("reader_import", [], "option answers is missing: give the folder with the returned files"),
+        ("tune", ["--trials=0"], "option trials: '0' is not valid: input should be greater than or equal to 1"),
+        ("tune", ["--timeout=inf"], "option timeout: 'inf' is not valid: input should be a finite number"),
+    ],
+)
+def test_an_entry_point_refuses_what_it_does_not_take(entry, argv, message):
+    with pytest.raises(UserError) as caught:
+        parse(DECLARATIONS[entry], argv)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_own_options_are_checked_and_those_of_the_study_are_left_as_text():
+    own, given = parse(DECLARATIONS["tune"], ["--trials=7", "--workers=2", "--epochs", "3"])
+    assert (own.trials, own.workers, own.storage) == (7, 2, None)
+    assert (given["epochs"], given["recipe"], "trials" in given) == ("3", "", False)
 
 
 @pytest.mark.parametrize("model", [Config, HtlConfig])
@@ -291,28 +319,86 @@ def test_option_names_are_unique_over_sections(model):
     assert all(text for _, text in options(model).values())
 
 
+@pytest.mark.parametrize("declaration", DECLARATIONS.values(), ids=DECLARATIONS)
+def test_a_declaration_names_what_exists(declaration):
+    known = {name for model in declaration.models().values() for name in (*options(model), *sections(model))}
+    assert set(declaration.takes) <= known
+    assert OWN[declaration.name] <= set(declaration.options())
+    if declaration.recipe:
+        assert (ROOT / declaration.recipe).is_file()
+    given = re.findall(r"-P (\w+)=\S+", declaration.example)
+    assert set(given) <= set(declaration.options())
+
+
 @pytest.mark.parametrize("entry", MLPROJECT)
-def test_mlproject_offers_what_the_entry_point_takes(entry, monkeypatch):
-    offered = MLPROJECT[entry]["parameters"]
-    command = MLPROJECT[entry]["command"]
-    taken = {}
+def test_mlproject_lists_what_a_newcomer_needs(entry):
+    declaration, spec = DECLARATIONS[entry], MLPROJECT[entry]
+    listed = spec.get("parameters", {})
+    required = {name for name, field in declaration.options().items() if field.is_required()}
+    assert declaration.name == entry
+    assert {name for name, one in listed.items() if "default" not in one} == required
+    assert {name: one["default"] for name, one in listed.items() if "default" in one} == (
+        {"recipe": declaration.recipe} if declaration.recipe else {}
+    )
+    flags = "".join(f" --{name}={{{name}}}" for name in listed)
+    assert spec["command"] == f"python -m entrypoints.{entry}{flags}"
 
-    def record(_, own, argv=None, *, model=None, leave_out=()):  # noqa: ARG001
-        taken.update(own)
-        if model is not None:
-            taken.update({name: "" for name in options(model) if name not in leave_out})
-        raise UserError("enough")
 
-    monkeypatch.setattr(MODULES[entry], "parse_arguments", record)
-    with pytest.raises(UserError, match="enough"):
-        MODULES[entry].command()
-    assert set(offered) == set(taken)
-    assert OWN[entry] <= set(taken)
-    assert all(f"--{name}={{{name}}}" in command for name in offered)
-    assert f"-m entrypoints.{entry}" in command
-    optional = {name: spec for name, spec in offered.items() if "default" in spec}
-    assert all(spec["default"] == "" for name, spec in optional.items() if name != "recipe")
-    assert set(offered) - set(optional) <= {"run", "seed"}
+@pytest.mark.parametrize(
+    "value", ["2", "a b", "-1:0", "--x", "", "1,2", 'it\'s "q" $HOME `ls` {x} %s', "ü\n2", "*.png;ls"]
+)
+@pytest.mark.parametrize("option", ["description", "recipe"])
+def test_mlflow_passes_every_option_on(value, option):
+    """MLflow makes a shell command of the parameters, those that MLproject lists and those that it does not."""
+    from mlflow.projects.utils import load_project
+
+    entry = load_project(str(ROOT)).get_entry_point("htl")
+    command = entry.compute_command({option: value, "tau": "0.3"}, None)
+    python, _, module, *argv = shlex.split(command)
+    assert (python, module) == ("python", "entrypoints.htl")
+    _, given_ = parse(DECLARATIONS["htl"], argv)
+    assert given_[option] == value
+    assert given_["tau"] == "0.3"
+
+
+def test_nothing_is_logged_that_was_not_asked_for():
+    from mlflow.projects.utils import load_project
+
+    listed, others = load_project(str(ROOT)).get_entry_point("main").compute_parameters({"epochs": "2"}, None)
+    assert (listed, others) == ({"recipe": "recipes/demo.yaml"}, {"epochs": "2"})
+
+
+def test_mlproject_is_a_table_of_contents():
+    lines = (ROOT / "MLproject").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 90
+    for number, line in enumerate(lines):
+        if re.fullmatch(r"  \w+:", line):
+            assert lines[number - 1].startswith("  # "), line
+    offered = set(re.findall(r"-P (\w+)=", "\n".join(lines)))
+    assert offered <= {name for declaration in DECLARATIONS.values() for name in declaration.options()}
+
+
+@pytest.mark.parametrize("declaration", DECLARATIONS.values(), ids=DECLARATIONS)
+def test_help_names_every_option_with_its_range_and_default(declaration, capsys):
+    with pytest.raises(SystemExit) as ended:
+        parse(declaration, ["--epochs=x", "--help"])
+    text = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert text.strip() == help_page(declaration).strip()
+    assert f"-e {declaration.name} {declaration.example}".rstrip() in text
+    assert re.findall(r"^  --(\w+)", text, re.MULTILINE) == list(declaration.options())
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_help_of_an_option(capsys):
+    with pytest.raises(SystemExit):
+        parse(DECLARATIONS["tune"], ["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--epochs epochs at most [1 to 10,000; default 60]" in text
+    assert "[adam, adamw or sgd; default adam]" in text
+    assert "--flip random horizontal flips [true or false; default true]" in text
+    assert "training: How a seed's network is trained" in text
+    assert text.count("--workers") == 1
 
 
 def test_every_entry_point_has_its_file():
@@ -329,6 +415,47 @@ def test_conda_and_pyproject_pin_the_same():
 
 def test_every_option_is_documented():
     page = ROOT / "docs" / "options.md"
+    content = options_page([Config, HtlConfig], list(DECLARATIONS.values()))
     if os.environ.get("PRUNECXR_UPDATE_GOLDEN"):
-        page.write_text(options_page(Config, HtlConfig), encoding="utf-8")
-    assert page.read_text(encoding="utf-8") == options_page(Config, HtlConfig)
+        page.write_text(content, encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == content
+
+
+COMMANDS = [
+    (path.name, " ".join(match[0].replace("\\\n", " ").replace("\n#", " ").split()))
+    for path in sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md", *RECIPES, ROOT / "MLproject"])
+    for match in re.finditer(r"mlflow run \. (?:[^\n`]*\\\n)*[^\n`]*", path.read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize(("where", "command"), COMMANDS)
+def test_commands_in_the_documentation_are_taken(where, command):
+    """Every `mlflow run . -e ENTRY -P name=value` names an entry point and options that it takes."""
+    entry = re.search(r"-e (\w+)", command)
+    declaration = DECLARATIONS[entry[1] if entry else "main"]
+    assert set(re.findall(r"-P (\w+)=", command)) <= set(declaration.options()), where
+
+
+def test_commands_are_found_in_the_documentation():
+    assert len(COMMANDS) > 15
+
+
+def test_names_of_baselines_are_in_their_help():
+    text = options(HtlConfig)["baselines"][1]
+    assert all(name in text for name in BASELINES)
+
+
+def test_an_entry_point_may_work_on_both_kinds(tmp_path):
+    """It then takes the options of either, and the recipe tells whose an option must be."""
+    both = dataclasses.replace(
+        DECLARATIONS["train"], takes=(*DECLARATIONS["train"].takes, "mining"), works_on=("pruning", "localization")
+    )
+    for text, model in (("mining: {tau: 0.3}", HtlConfig), ("training: {architecture: resnet18}", Config)):
+        (tmp_path / "r.yaml").write_text(text, encoding="utf-8")
+        _, given_ = parse(both, [f"--recipe={tmp_path}/r.yaml", "--seed=1", "--epochs=3"])
+        config = configure(given_, both)
+        assert isinstance(config, model)
+        assert config.training.epochs == 3
+    _, given_ = parse(both, [f"--recipe={tmp_path}/r.yaml", "--seed=1", "--tau=0.3"])
+    with pytest.raises(UserError, match="option tau: a pruning study has no such option; recipe r.yaml describes one"):
+        configure(given_, both)

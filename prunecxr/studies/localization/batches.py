@@ -62,8 +62,13 @@ class LesionBatches:
         self.batch_size, self.flip, self.rotation = batch_size, flip, rotation
         self.device, self.channels_last = device, channels_last
 
+    @property
+    def n_images(self) -> int:
+        """Images per epoch."""
+        return len(self.index)
+
     def __len__(self) -> int:
-        """Steps an epoch."""
+        """Steps per epoch."""
         return len(batch_starts(len(self.index), self.batch_size))
 
     def epoch(self, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

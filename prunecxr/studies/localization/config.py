@@ -5,14 +5,26 @@ Defaults are the recipe of Jaiswal et al., *Attend Who is Weak*; the data defaul
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from prunecxr.options.sections import ExecutionOptions, Section
-from prunecxr.options.types import MAX_SEED, NAME, Fractions, MethodText, Names, Seeds, parse_names
+from prunecxr.options.registries import alternatives, names_in, one_of
+from prunecxr.options.sections import METHODS, ExecutionOptions, Section, idle_momentum
+from prunecxr.options.types import (
+    MAX_SEED,
+    NAME,
+    Fractions,
+    InputPath,
+    MethodText,
+    Names,
+    Real,
+    Seeds,
+    Whole,
+    parse_names,
+)
 
+LESION_DATASETS = "prunecxr.studies.localization.lesions.catalogue:LESION_DATASETS"
 SETTINGS = ("supervised", "semi", "weak")
 BASELINES = ("focal", "random", "class", "sex")
 
@@ -44,9 +56,9 @@ def _some_methods(chosen: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Rising = Annotated[
-    tuple[Annotated[int, Field(ge=1, le=10_000)], ...], BeforeValidator(parse_numbers), AfterValidator(_rising)
+    tuple[Annotated[Whole, Field(ge=1, le=10_000)], ...], BeforeValidator(parse_numbers), AfterValidator(_rising)
 ]
-Features = Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], BeforeValidator(parse_numbers)]
+Features = Annotated[tuple[Annotated[Whole, Field(ge=1, le=4096)], ...], BeforeValidator(parse_numbers)]
 Baselines = Annotated[Names, AfterValidator(_known_baselines)]
 Methods = Annotated[tuple[MethodText, ...], BeforeValidator(parse_names), AfterValidator(_some_methods)]
 
@@ -54,30 +66,34 @@ Methods = Annotated[tuple[MethodText, ...], BeforeValidator(parse_names), AfterV
 class HtlDataOptions(Section):
     """Which images, lesion masks and patients."""
 
-    dataset: str = Field("phantom", description="phantom, isic2017, isic2018 or csv")
+    dataset: Annotated[str, one_of(LESION_DATASETS)] = Field(
+        "phantom", description=alternatives(names_in(LESION_DATASETS))
+    )
     dataset_name: str | None = Field(
         None, pattern=NAME, description="name in tags and models, for csv; default: the data set's"
     )
-    images: Path | None = Field(None, description="folder of the challenge's files, or of the images, at any depth")
-    table: Path | None = Field(
+    images: InputPath | None = Field(
+        None, description="folder of the challenge's files, or of the images, at any depth"
+    )
+    table: InputPath | None = Field(
         None, description="csv: table with the columns id, image, mask, age, sex, diagnosis, split (see the docs)"
     )
-    unlabelled: Path | None = Field(None, description="semi: folder of further images, without masks")
-    evaluate_on: Path | None = Field(
+    unlabelled: InputPath | None = Field(None, description="semi: folder of further images, without masks")
+    evaluate_on: InputPath | None = Field(
         None, description="folder of ISIC-2017 files whose test images are evaluated, for images without masks"
     )
-    unlabelled_fraction: float = Field(
+    unlabelled_fraction: Real = Field(
         0.0, ge=0, lt=1, description="semi: share of the training images whose masks are put aside"
     )
-    val_fraction: float = Field(0.1, gt=0, lt=1, description="share for validation, where the data are not split")
-    test_fraction: float = Field(0.2, gt=0, lt=1, description="share for testing, where the data are not split")
-    split_seed: int = Field(0, ge=0, le=MAX_SEED, description="seed of these draws")
-    image_size: int = Field(256, ge=32, le=1024, description="side of the square that images are resized to, pixels")
-    phantom_train: int = Field(600, ge=20, le=200_000, description="phantom images to train on")
-    phantom_val: int = Field(100, ge=10, le=200_000, description="phantom images to validate on")
-    phantom_test: int = Field(300, ge=10, le=200_000, description="phantom images to test on")
-    phantom_unlabelled: int = Field(300, ge=10, le=200_000, description="phantom images without masks, for semi")
-    phantom_seed: int = Field(0, ge=0, le=MAX_SEED, description="seed of the phantom")
+    val_fraction: Real = Field(0.1, gt=0, lt=1, description="share for validation, where the data are not split")
+    test_fraction: Real = Field(0.2, gt=0, lt=1, description="share for testing, where the data are not split")
+    split_seed: Whole = Field(0, ge=0, le=MAX_SEED, description="seed of these draws")
+    image_size: Whole = Field(256, ge=32, le=1024, description="side of the square that images are resized to, pixels")
+    phantom_train: Whole = Field(600, ge=20, le=200_000, description="phantom images to train on")
+    phantom_val: Whole = Field(100, ge=10, le=200_000, description="phantom images to validate on")
+    phantom_test: Whole = Field(300, ge=10, le=200_000, description="phantom images to test on")
+    phantom_unlabelled: Whole = Field(300, ge=10, le=200_000, description="phantom images without masks, for semi")
+    phantom_seed: Whole = Field(0, ge=0, le=MAX_SEED, description="seed of the phantom")
 
 
 class HtlTrainingOptions(Section):
@@ -90,25 +106,33 @@ class HtlTrainingOptions(Section):
         description="channels of the U-Net: five levels, and the last feature map",
     )
     optimizer: Literal["adam", "adamw", "sgd"] = Field("sgd", description="optimizer")
-    learning_rate: float = Field(0.1, gt=0, le=10, description="learning rate at the start")
-    weight_decay: float = Field(2e-4, ge=0, le=10, description="weight decay")
-    momentum: float = Field(0.9, ge=0, lt=1, description="momentum, for sgd")
+    learning_rate: Real = Field(0.1, gt=0, le=10, description="learning rate at the start")
+    weight_decay: Real = Field(2e-4, ge=0, le=10, description="weight decay")
+    momentum: Real = Field(
+        0.9, ge=0, lt=1, description="momentum of sgd, unless the schedule is one_cycle, which sets it"
+    )
     schedule: Literal["step", "constant", "cosine", "one_cycle"] = Field(
         "step", description="learning-rate schedule; step divides by 10 at the milestones"
     )
     milestones: Rising = Field((20, 50, 80), description="epochs after which the learning rate is divided by 10")
-    batch_size: int = Field(64, ge=2, le=4096, description="images a training step")
-    epochs: int = Field(100, ge=1, le=10_000, description="epochs")
-    focal_gamma: float = Field(2.0, ge=0, le=10, description="exponent of the focal loss (baseline 3)")
+    batch_size: Whole = Field(64, ge=2, le=4096, description="images a training step")
+    epochs: Whole = Field(100, ge=1, le=10_000, description="epochs")
+    focal_gamma: Real = Field(2.0, ge=0, le=10, description="exponent of the focal loss (baseline 3)")
     flip: bool = Field(True, description="random flips, horizontal and vertical")
-    rotation: float = Field(180.0, ge=0, le=180, description="random rotation up to this angle, degrees")
+    rotation: Real = Field(180.0, ge=0, le=180, description="random rotation up to this angle, degrees")
+
+    def idle(self) -> dict[str, str]:
+        """The momentum and the milestones, where optimizer and schedule do not use them."""
+        other = f"schedule {self.schedule} has none, step has"
+        milestones = {} if self.schedule == "step" else {"milestones": other, "finetune_milestones": other}
+        return idle_momentum(self.optimizer, self.schedule) | milestones
 
 
 class FinetuningOptions(Section):
     """How the trained network attends to the hard images; defaults are paper B's recipe (section 3)."""
 
-    finetune_epochs: int = Field(20, ge=1, le=10_000, description="epochs of fine-tuning")
-    finetune_learning_rate: float = Field(0.01, gt=0, le=10, description="learning rate of fine-tuning at the start")
+    finetune_epochs: Whole = Field(20, ge=1, le=10_000, description="epochs of fine-tuning")
+    finetune_learning_rate: Real = Field(0.01, gt=0, le=10, description="learning rate of fine-tuning at the start")
     finetune_milestones: Rising = Field((15,), description="epochs after which that rate is divided by 10")
     class_weighted: bool = Field(True, description="weight classes by inverse frequency in fine-tuning (equation 3)")
     baselines: Baselines = Field(
@@ -120,13 +144,13 @@ class MiningOptions(Section):
     """Which images are hard to learn (HTLs)."""
 
     setting: Literal["supervised", "semi", "weak"] = Field("supervised", description="supervised, semi or weak")
-    method: MethodText = Field("magnitude", description="pruning method: criterion, with scope if not global")
-    prune_fraction: float = Field(0.7, gt=0, lt=1, description="share of the weights that is pruned to find HTLs")
+    method: MethodText = Field("magnitude", description=f"pruning method: {METHODS}")
+    prune_fraction: Real = Field(0.7, gt=0, lt=1, description="share of the weights that is pruned to find HTLs")
     htl_rule: Literal["relative", "absolute", "top"] = Field(
         "relative",
         description="what tau means: a drop relative to the dense network's IoU, a drop of IoU, or a share of images",
     )
-    tau: float = Field(0.4, gt=0, le=1, description="threshold of the rule: larger drops make an HTL")
+    tau: Real = Field(0.4, gt=0, le=1, description="threshold of the rule: larger drops make an HTL")
 
 
 class HtlAnalysisOptions(Section):
@@ -145,12 +169,14 @@ class HtlAnalysisOptions(Section):
         True, description="also fine-tune on the HTLs that each of these methods finds (figure 7)"
     )
     age_edges: Rising = Field((30, 40, 50, 60, 70), description="upper ends of the age groups, years")
-    alpha: float = Field(0.05, gt=0, lt=1, description="level below which a difference counts as significant")
-    bootstrap: int = Field(2000, ge=100, le=100_000, description="resamples behind an interval")
+    alpha: Real = Field(0.05, gt=0, lt=1, description="level below which a difference counts as significant")
+    bootstrap: Whole = Field(2000, ge=100, le=100_000, description="resamples behind an interval")
 
 
 class HtlConfig(Section):
     """A whole localization study."""
+
+    kind: ClassVar[str] = "localization"
 
     study: str = Field("htl", pattern=NAME, description="name: letters, digits, _ - . and space")
     description: str = Field("", description="what the study is for; shown in the MLflow UI")

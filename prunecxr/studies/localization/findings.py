@@ -12,21 +12,28 @@ import pandas as pd
 import xarray as xr
 
 from prunecxr import __version__
+from prunecxr.errors import UserError
 from prunecxr.studies.localization.analysis import study as htl_study
 from prunecxr.studies.localization.analysis.htl import METRICS, REGIONS
 from prunecxr.studies.localization.analysis.study import PLAIN, Options, Scores
 from prunecxr.studies.localization.config import HtlConfig
-from prunecxr.studies.localization.results import SeedRuns, read_table
+from prunecxr.studies.localization.results import SeedRuns, find_seeds, not_done, noticed
 from prunecxr.studies.localization.sections.findings import GalleryRow, HtlFindings
 from prunecxr.studies.localization.sections.illustrations import illustrate
 from prunecxr.studies.localization.sections.page import render
 from prunecxr.studies.localization.sections.sentences import answers
-from prunecxr.tracking import names, query, runs
+from prunecxr.tracking import names
+from prunecxr.tracking.artifacts import fetch, read_table
 from prunecxr.tracking.runs import TrackedRun
-from prunecxr.tracking.store import Store
-from prunecxr.work.identity import digest
+from prunecxr.work.identity import code_digest, digest
+from prunecxr.work.once import Once, Step
 
 GALLERIES = 12  # pictures on the page
+# What an analysis follows from, besides the runs and the options: it is computed anew when this changes.
+CODE = (
+    "analysis", "report", "studies/localization/analysis", "studies/localization/sections",
+    "studies/localization/findings.py", "studies/localization/results.py",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,56 +53,66 @@ class HtlOutcome:
 
 
 def analyse(
-    store: Store, config: HtlConfig, seeds: Sequence[SeedRuns], noticed: Sequence[str], dataset: str, parent: str
+    once: Once, config: HtlConfig, study: TrackedRun, notes: Sequence[str] = (), *, adopt: bool = False
 ) -> HtlOutcome:
-    """Analyse a study's runs; log tables, figures and the report as an analysis run, or find that done.
+    """Analyse a study's runs, from the tracking server alone; log tables, figures and the report, or find that done.
 
     Args:
-        noticed: warnings about the data.
-        dataset: its name.
-        parent: id of the study's run.
+        study: its run, parent of the analysis.
+        notes: sentences for the report's warnings.
+        adopt: whether the run that `mlflow run` made becomes the analysis run.
+    Raises:
+        UserError: no seed of the study is complete.
     """
-    key = digest(
-        {
-            "runs": sorted(run_id for one in seeds for run_id in one.ids()),
-            "options": config.analysis.model_dump(mode="json"),
-            "skipped": [text for one in seeds for text in one.skipped],
-            "prunecxr": __version__,
-        }
-    )
-    run = runs.find_or_create(
-        store,
-        "htl_analysis",
-        {names.KEY: key, names.STUDY: config.study},
+    every = find_seeds(once.store, config)
+    seeds = [one for one in every if not one.missing]
+    if not seeds:
+        absent = f"; seed {every[0].seed} lacks {', '.join(every[0].missing[:5])}" if every else ""
+        raise UserError(f"study {config.study!r} has no complete seed{absent}: continue it with -e htl")
+    told = [
+        *notes,
+        *(f"Seed {one.seed} is left out: it lacks {', '.join(one.missing)}." for one in every if one.missing),
+    ]
+    told += [text for one in seeds for text in not_done(config, one)]
+    parts = {
+        "runs": sorted(run_id for one in seeds for run_id in one.ids()),
+        "options": config.analysis.model_dump(mode="json"),
+        "notes": told,
+        "code": code_digest(*CODE),
+    }
+    dataset = seeds[0].run.tags[names.DATASET]
+    step = Step(
+        kind="htl_analysis",
+        identity={names.KEY: digest(parts), names.STUDY: config.study},
         name="analysis",
-        parent=parent,
+        make=lambda run: _make(run, config, seeds, told),
+        parent=study.id,
         tags={names.DATASET: dataset, names.SETTING: config.mining.setting},
+        adopt=adopt,
     )
-    if run.finished:
-        warnings, headlines = (
-            tuple(read_table(store, run, f"tables/{name}.csv")["text"]) for name in ("warnings", "answers")
-        )
-        return HtlOutcome(run, headlines, warnings, added=False)
-    with runs.ending(run):
-        run.resume()
-        scores = _scores(store, config, seeds)
-        found = htl_study.analyse(scores, _options(config))
-        findings = HtlFindings(
-            study=config.study,
-            setting=config.mining.setting,
-            method=config.mining.method,
-            prune_fraction=config.mining.prune_fraction,
-            rule=config.mining.htl_rule,
-            tau=config.mining.tau,
-            tables=found.tables,
-            warnings=(*noticed, *(text for one in seeds for text in one.skipped), *found.warnings),
-            gallery=_gallery(store, config, seeds),
-            provenance=_provenance(store, config, seeds, scores, run, dataset),
-            alpha=config.analysis.alpha,
-        )
-        headlines = tuple(f"{one.question} {one.verdict}" for one in answers(findings))
-        _log(run, findings, headlines)
-    return HtlOutcome(run, headlines, tuple(findings.warnings), added=True)
+    run = once.do(step)
+    headlines, warnings = (tuple(read_table(run, f"tables/{name}.csv")["text"]) for name in ("answers", "warnings"))
+    return HtlOutcome(run, headlines, warnings, added=bool(once.made["htl_analysis"]))
+
+
+def _make(run: TrackedRun, config: HtlConfig, seeds: Sequence[SeedRuns], notes: Sequence[str]) -> None:
+    """Compute, draw and log."""
+    scores = _scores(config, seeds)
+    analysis = htl_study.analyse(scores, _options(config))
+    findings = HtlFindings(
+        study=config.study,
+        setting=config.mining.setting,
+        method=config.mining.method,
+        prune_fraction=config.mining.prune_fraction,
+        rule=config.mining.htl_rule,
+        tau=config.mining.tau,
+        tables=analysis.tables,
+        warnings=(*noticed(seeds[0]), *notes, *analysis.warnings),
+        gallery=_gallery(config, seeds),
+        provenance=_provenance(config, seeds, scores, run),
+        alpha=config.analysis.alpha,
+    )
+    _log(run, findings, tuple(f"{answer.question} {answer.verdict}" for answer in answers(findings)))
 
 
 def _options(config: HtlConfig) -> Options:
@@ -111,28 +128,28 @@ def _options(config: HtlConfig) -> Options:
     )
 
 
-def _scores(store: Store, config: HtlConfig, seeds: Sequence[SeedRuns]) -> Scores:
+def _scores(config: HtlConfig, seeds: Sequence[SeedRuns]) -> Scores:
     """Everything that the analysis needs, from the runs' artifacts."""
     first = seeds[0]
     pool_name = "unlabelled" if config.mining.setting == "semi" else "train"
-    known = {split: read_table(store, first.run, names.lesion_table(split)) for split in {"test", pool_name, "train"}}
-    mined = [read_table(store, one.mining[config.mining.method], names.HTLS) for one in seeds]
-    train = _train_iou(store, config, seeds)
+    known = {split: read_table(first.run, names.lesion_table(split)) for split in {"test", pool_name, "train"}}
+    mined = [read_table(one.mining[config.mining.method], names.HTLS) for one in seeds]
+    train = _train_iou(config, seeds)
     return Scores(
         seeds=tuple(one.seed for one in seeds),
         pool=known[pool_name],
         is_htl=np.stack([table["htl"].to_numpy(bool) for table in mined]),
         drop=np.stack([table["drop"].to_numpy(float) for table in mined]),
         undefined=np.stack([table["relative_drop"].isna().to_numpy() for table in mined]),
-        networks=_networks(store, seeds),
-        pruned=_pruned(store, seeds),
+        networks=_networks(seeds),
+        pruned=_pruned(seeds),
         test_subjects=known["test"]["subject"].tolist(),
         train_iou=train,
         train_subjects=None if train is None else known["train"]["subject"].tolist(),
     )
 
 
-def _networks(store: Store, seeds: Sequence[SeedRuns]) -> dict[str, tuple[list[int], np.ndarray]]:
+def _networks(seeds: Sequence[SeedRuns]) -> dict[str, tuple[list[int], np.ndarray]]:
     """Scores of single test images by approach, the plain network first."""
     by_approach: dict[str, list[tuple[int, TrackedRun]]] = {}
     for one in seeds:
@@ -142,24 +159,24 @@ def _networks(store: Store, seeds: Sequence[SeedRuns]) -> dict[str, tuple[list[i
     return {
         approach: (
             [seed for seed, _ in pairs],
-            np.stack([read_table(store, run, names.TEST_SCORES)[list(METRICS)].to_numpy() for _, run in pairs]),
+            np.stack([read_table(run, names.TEST_SCORES)[list(METRICS)].to_numpy() for _, run in pairs]),
         )
         for approach, pairs in by_approach.items()
     }
 
 
-def _pruned(store: Store, seeds: Sequence[SeedRuns]) -> pd.DataFrame:
+def _pruned(seeds: Sequence[SeedRuns]) -> pd.DataFrame:
     """Test scores of every pruned network, from the metrics of its run."""
     rows = []
     for one in seeds:
         for (method, fraction), run in one.pruned.items():
-            metrics = store.client.get_run(run.id).data.metrics
+            metrics = run.metrics()
             scores = {region: metrics[names.LOCALIZATION_METRICS[region]] for region in REGIONS}
             rows.append({"seed": one.seed, "method": method, "fraction": fraction, **scores})
     return pd.DataFrame(rows)
 
 
-def _train_iou(store: Store, config: HtlConfig, seeds: Sequence[SeedRuns]) -> xr.DataArray | None:
+def _train_iou(config: HtlConfig, seeds: Sequence[SeedRuns]) -> xr.DataArray | None:
     """IoUs of single training images by pruned share of the study's own method; None where these have no masks."""
     if config.mining.setting == "weak":
         return None
@@ -167,7 +184,7 @@ def _train_iou(store: Store, config: HtlConfig, seeds: Sequence[SeedRuns]) -> xr
     shares = [0.0, *sorted(fractions - {0.0})]
     stacked = [
         [
-            read_table(store, run, names.POOL_SCORES)[list(REGIONS)].to_numpy()
+            read_table(run, names.POOL_SCORES)[list(REGIONS)].to_numpy()
             for share in shares
             for (method, fraction), run in one.pruned.items()
             if fraction == share and (method == own or share == 0)
@@ -181,15 +198,15 @@ def _train_iou(store: Store, config: HtlConfig, seeds: Sequence[SeedRuns]) -> xr
     )
 
 
-def _gallery(store: Store, config: HtlConfig, seeds: Sequence[SeedRuns]) -> tuple[GalleryRow, ...]:
+def _gallery(config: HtlConfig, seeds: Sequence[SeedRuns]) -> tuple[GalleryRow, ...]:
     """The pictures of the first seed that has HTLs."""
     for one in seeds:
         run = one.mining[config.mining.method]
-        if not store.client.get_run(run.id).data.metrics["htl_images"]:
+        if not run.metrics()["htl_images"]:
             continue
-        table = read_table(store, run, names.GALLERY).head(GALLERIES)
+        table = read_table(run, names.GALLERY).head(GALLERIES)
         with TemporaryDirectory(prefix="prunecxr-") as folder:
-            pictures = [query.fetch(store, run.id, file, Path(folder)).read_bytes() for file in table["file"]]
+            pictures = [fetch(run, file, Path(folder)).read_bytes() for file in table["file"]]
         return tuple(
             GalleryRow(str(row.id), one.seed, float(row.iou_dense), float(row.iou_pruned), picture)
             for row, picture in zip(table.itertuples(index=False), pictures, strict=True)
@@ -197,9 +214,8 @@ def _gallery(store: Store, config: HtlConfig, seeds: Sequence[SeedRuns]) -> tupl
     return ()
 
 
-def _provenance(
-    store: Store, config: HtlConfig, seeds: Sequence[SeedRuns], scores: Scores, run: TrackedRun, dataset: str
-) -> dict[str, str]:
+def _provenance(config: HtlConfig, seeds: Sequence[SeedRuns], scores: Scores, run: TrackedRun) -> dict[str, str]:
+    store, dataset = run.store, run.tags[names.DATASET]
     mining, training = config.mining, config.training
     return {
         "Data set": dataset,

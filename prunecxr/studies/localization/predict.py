@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from prunecxr.evaluation.engines import Evaluator
 from prunecxr.hardware import Compute, autocast
 from prunecxr.networks.prunable import evaluating
 from prunecxr.studies.localization.batches import evaluation_batches
@@ -16,10 +17,8 @@ from prunecxr.studies.localization.boxes import boxes_from_heat, fill_boxes
 from prunecxr.studies.localization.saliency import grad_cam_heat, probability_heat
 from prunecxr.studies.localization.scores import score_images
 
-Heat = Callable[[nn.Module, np.ndarray, Compute], Iterator[np.ndarray]]
-
-# Where boxes come from: the pseudo-label of a segmenting network, or Grad-CAM++ (paper B, algorithms 2 and 3).
-HEAT: dict[str, Heat] = {"probability": probability_heat, "grad_cam": grad_cam_heat}
+Advance = Callable[[int], object]
+Heat = Callable[[Evaluator, np.ndarray, Advance | None], Iterator[np.ndarray]]
 
 
 def predict_logits(model: nn.Module, images: np.ndarray, compute: Compute) -> Iterator[torch.Tensor]:
@@ -40,9 +39,14 @@ def predict_logits(model: nn.Module, images: np.ndarray, compute: Compute) -> It
             yield logits.float()
 
 
-def segmented(model: nn.Module, images: np.ndarray, compute: Compute) -> Iterator[np.ndarray]:
-    """Masks of a segmenting network, batch by batch: (b, height, width), uint8 0/1."""
-    for logits in predict_logits(model, images, compute):
+def segmented(evaluator: Evaluator, images: np.ndarray, advance: Advance | None = None) -> Iterator[np.ndarray]:
+    """Masks of a segmenting network, batch by batch: (b, height, width), uint8 0/1.
+
+    Args:
+        images: shape (n, height, width, 3), uint8.
+        advance: is told how many images have been evaluated.
+    """
+    for logits in evaluator.outputs(images, advance):
         yield foreground(logits)
 
 
@@ -51,20 +55,33 @@ def foreground(logits: torch.Tensor) -> np.ndarray:
     return (logits[:, 1] > logits[:, 0]).to(torch.uint8).cpu().numpy()
 
 
-def boxed(model: nn.Module, images: np.ndarray, compute: Compute) -> Iterator[np.ndarray]:
+def boxed(evaluator: Evaluator, images: np.ndarray, advance: Advance | None = None) -> Iterator[np.ndarray]:
     """Masks of a network that was trained on classes alone, batch by batch: the insides of its Grad-CAM++ boxes."""
-    for heat in grad_cam_heat(model, images, compute):
+    for heat in grad_cam(evaluator, images, advance):
         yield fill_boxes(boxes_from_heat(heat), *heat.shape[1:])
 
 
-def predict_masks(model: nn.Module, images: np.ndarray, compute: Compute) -> np.ndarray:
-    """All masks of a segmenting network at once: pseudo-labels. Shape (n, height, width), uint8 0/1."""
-    return np.concatenate(list(segmented(model, images, compute)))
-
-
-def predict_boxes(model: nn.Module, images: np.ndarray, compute: Compute, heat: str) -> np.ndarray:
+def predict_boxes(evaluator: Evaluator, images: np.ndarray, heat: str, advance: Advance | None = None) -> np.ndarray:
     """Bounding boxes, shape (n, 4), from heat maps of that name in `HEAT`."""
-    return np.concatenate([boxes_from_heat(maps) for maps in HEAT[heat](model, images, compute)])
+    return np.concatenate([boxes_from_heat(maps) for maps in HEAT[heat](evaluator, images, advance)])
+
+
+def probability(evaluator: Evaluator, images: np.ndarray, advance: Advance | None = None) -> Iterator[np.ndarray]:
+    """Heat maps of a segmenting network, batch by batch: (b, height, width), uint8."""
+    for logits in evaluator.outputs(images, advance):
+        yield probability_heat(logits)
+
+
+def grad_cam(evaluator: Evaluator, images: np.ndarray, advance: Advance | None = None) -> Iterator[np.ndarray]:
+    """Grad-CAM++ maps, batch by batch: (b, height, width), uint8. They need gradients: the network runs as written."""
+    for heat in grad_cam_heat(evaluator.model, images, evaluator.compute):
+        yield heat
+        if advance is not None:
+            advance(len(heat))
+
+
+# Where boxes come from: the pseudo-label of a segmenting network, or Grad-CAM++ (paper B, algorithms 2 and 3).
+HEAT: dict[str, Heat] = {"probability": probability, "grad_cam": grad_cam}
 
 
 def score_against(predicted: Iterable[np.ndarray], truth: np.ndarray) -> pd.DataFrame:

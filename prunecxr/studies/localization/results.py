@@ -1,28 +1,30 @@
-"""What one seed of a localization study left on the tracking server: the runs by what they are. Knows no torch."""
+"""What a localization study left on the tracking server: the runs by what they are. Knows no torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-import pandas as pd
-
-from prunecxr.tracking import query
+from prunecxr.studies.localization.config import HtlConfig
+from prunecxr.studies.localization.keys import seed_key
+from prunecxr.studies.localization.sampling import FEWEST, drawable
+from prunecxr.studies.localization.variants import Choice
+from prunecxr.tracking import names, runs
+from prunecxr.tracking.artifacts import read_table, read_text
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 
 
 @dataclass(frozen=True)
 class SeedRuns:
-    """The runs of one seed.
+    """The runs of one seed that belong to the study as its options are now.
 
     Attributes:
         run: the seed's own, with its plain network.
         pruned: (method, pruned share) -> run; share 0 is the plain network.
         mining: method -> run with the table of HTLs.
         networks: approach -> run of a network that was trained or fine-tuned further.
-        skipped: sentences about what could not be done.
+        missing: what of it is not there yet: the analysis does without this seed.
     """
 
     seed: int
@@ -30,7 +32,7 @@ class SeedRuns:
     pruned: dict[tuple[str, float], TrackedRun]
     mining: dict[str, TrackedRun]
     networks: dict[str, TrackedRun]
-    skipped: tuple[str, ...] = field(default=())
+    missing: tuple[str, ...] = ()
 
     def ids(self) -> list[str]:
         """Ids of all runs, sorted."""
@@ -38,10 +40,72 @@ class SeedRuns:
         return sorted(run.id for run in every)
 
 
-def read_table(store: Store, run: TrackedRun, name: str) -> pd.DataFrame:
-    """A table that was logged with a run."""
-    with TemporaryDirectory(prefix="prunecxr-") as folder:
-        path = query.fetch(store, run.id, name, Path(folder))
-        if path.suffix != ".csv":
-            return pd.read_parquet(path)
-        return pd.read_csv(path, dtype={"id": str}, keep_default_na=False, na_values=[""])
+def find_seeds(store: Store, config: HtlConfig) -> list[SeedRuns]:
+    """The runs of every seed that the options ask for and that is trained, in the order of the seeds."""
+    trained = runs.search(store, {names.KIND: "htl_seed", names.STUDY: config.study})
+    by_seed: dict[int, SeedRuns] = {}
+    for run in trained:  # the newest first
+        seed = int(run.tags[names.SEED])
+        choice = choice_of(run, config)
+        precision = run.params().get("used/precision", "fp32")
+        wanted = seed_key(choice.training_key(precision), seed) == run.tags[names.KEY] and names.MODEL in run.tags
+        if wanted and seed in config.seeds and seed not in by_seed:
+            by_seed[seed] = _seed_runs(store, run, seed, choice)
+    return [by_seed[seed] for seed in config.seeds if seed in by_seed]
+
+
+def choice_of(run: TrackedRun, config: HtlConfig) -> Choice:
+    """What the options choose, given the data of a seed's run."""
+    prefix = names.fingerprint_param("")
+    prints = {name.removeprefix(prefix): value for name, value in run.params().items() if name.startswith(prefix)}
+    return Choice(config, prints)
+
+
+def _seed_runs(store: Store, run: TrackedRun, seed: int, choice: Choice) -> SeedRuns:
+    kinds = ("htl_pruned", "htl_mining", "htl_network")
+    pruned, mining, networks = (_finished(store, run, kind) for kind in kinds)
+    key = run.tags[names.KEY]
+    levels = {(method, k): choice.variant_keys(key, method, k) for method, ks in choice.levels().items() for k in ks}
+    variants = {variant: next((pruned[one] for one in keys if one in pruned), None) for variant, keys in levels.items()}
+    mined = {method: mining.get(choice.mining_key(key, method)) for method in choice.mining_methods()}
+    missing = [f"{method} at {k:g}" for (method, k), there in variants.items() if there is None]
+    missing += [f"HTLs by {method}" for method, there in mined.items() if there is None]
+    wanted = choice.network_keys(key)
+    return SeedRuns(
+        seed,
+        run,
+        {variant: there for variant, there in variants.items() if there is not None},
+        {method: there for method, there in mined.items() if there is not None},
+        {approach: networks[one] for approach, one in wanted.items() if one in networks},
+        tuple(missing),
+    )
+
+
+def _finished(store: Store, seed_run: TrackedRun, kind: str) -> Mapping[str, TrackedRun]:
+    """The finished runs of a kind below a seed run, by key."""
+    tags = {names.KIND: kind, names.STUDY: seed_run.tags[names.STUDY], names.PARENT: seed_run.id}
+    return {run.tags[names.KEY]: run for run in reversed(runs.search(store, tags, finished=True))}
+
+
+def not_done(config: HtlConfig, seed: SeedRuns) -> list[str]:
+    """Sentences about what could not be done for a seed."""
+    told = []
+    for method, run in seed.mining.items():
+        count = int(run.metrics()["htl_images"])
+        if count < FEWEST:
+            by = "" if method == config.mining.method else f" by pruning method {method}"
+            n_images = len(read_table(run, names.HTLS))
+            told.append(
+                f"Seed {seed.seed}: {count} of {n_images} images are HTLs{by}, too few to fine-tune on; a lower tau"
+                " finds more."
+            )
+    table = read_table(seed.run, names.lesion_table("unlabelled" if config.mining.setting == "semi" else "train"))
+    for approach in set(config.finetuning.baselines) - {"focal"} - set(drawable(table, config.finetuning.baselines)):
+        column = "diagnosis" if approach == "class" else approach
+        told.append(f"Seed {seed.seed}: no baseline of images by {approach}, the {column} of no image is known.")
+    return sorted(told)
+
+
+def noticed(seed: SeedRuns) -> list[str]:
+    """What was noticed about the data when the seed was trained."""
+    return read_text(seed.run, names.LESION_WARNINGS).splitlines()

@@ -19,21 +19,17 @@ from prunecxr.studies.localization.batches import evaluation_batches
 from prunecxr.studies.localization.boxes import scale_heat
 
 
-def probability_heat(model: nn.Module, images: np.ndarray, compute: Compute) -> Iterator[np.ndarray]:
+def probability_heat(logits: torch.Tensor) -> np.ndarray:
     """A segmenting U-Net's probability of foreground, times 255: the heat map of a pseudo-label.
 
     Not stretched: where nothing looks like a lesion, the map is dark and its box empty.
 
     Args:
-        images: shape (n, height, width, 3), uint8.
-    Yields:
-        shape (b, height, width), uint8, in the order of the images.
+        logits: shape (b, 2, height, width).
+    Returns:
+        shape (b, height, width), uint8.
     """
-    with evaluating(model):
-        for inputs in _inputs(images, compute):
-            with torch.inference_mode(), autocast(compute.device, compute.precision):
-                logits = model(inputs)
-            yield torch.softmax(logits.float(), dim=1)[:, 1].mul(255).round().to(torch.uint8).cpu().numpy()
+    return torch.softmax(logits.float(), dim=1)[:, 1].mul(255).round().to(torch.uint8).cpu().numpy()
 
 
 def grad_cam_heat(model: nn.Module, images: np.ndarray, compute: Compute) -> Iterator[np.ndarray]:

@@ -8,6 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
+
+FEWEST = 2  # images to fine-tune on: batch norm has no statistics of one
+# Baselines 4, 5, 6: the column that images are drawn by, and what it holds where nothing is known.
+DRAWN_BY = {"random": ("", ""), "class": ("diagnosis", ""), "sex": ("sex", "unknown")}
 
 
 def random_images(n: int, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -45,3 +50,12 @@ def by_share(groups: Sequence[str], count: int, rng: np.random.Generator) -> np.
         rng.choice(np.flatnonzero(which == group), size=number, replace=False) for group, number in enumerate(numbers)
     ]
     return np.sort(np.concatenate(parts))
+
+
+def drawable(table: pd.DataFrame, baselines: tuple[str, ...]) -> list[str]:
+    """The baselines, of those that draw images, for which something is known to draw by."""
+    return [
+        approach
+        for approach, (column, unknown) in DRAWN_BY.items()
+        if approach in baselines and not (column and (table[column] == unknown).all())
+    ]

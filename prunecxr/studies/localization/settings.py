@@ -9,22 +9,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
 
+from prunecxr.evaluation.engines import Evaluator
 from prunecxr.hardware import Compute
-from prunecxr.learning.loop import EpochRecord
+from prunecxr.learning.loop import Learning
+from prunecxr.learning.optimizers import Recipe
 from prunecxr.networks.unet import REGIONS, build_unet
 from prunecxr.studies.localization.batches import LesionBatches
 from prunecxr.studies.localization.config import HtlTrainingOptions
-from prunecxr.studies.localization.losses import balanced_weights, cross_entropy, focal
-from prunecxr.studies.localization.predict import boxed, predict_boxes, segmented
-from prunecxr.studies.localization.training import Recipe, classification, fit_localizer, segmentation
+from prunecxr.studies.localization.losses import Loss, balanced_weights, cross_entropy
+from prunecxr.studies.localization.predict import Advance, boxed, predict_boxes, segmented
+from prunecxr.studies.localization.training import Examples, classification, segmentation
 
 
 @dataclass(frozen=True)
@@ -45,40 +46,24 @@ class Localizer:
         """The untrained network, as the seed starts it."""
         return build_unet(options.features, seed, self.n_outputs if self.task == "classes" else None)
 
-    def fit(
+    def learning(
         self,
-        model: nn.Module,
-        images: np.ndarray,
-        targets: np.ndarray,
-        val: tuple[np.ndarray, np.ndarray],
+        examples: Examples,
+        val: Examples,
         options: HtlTrainingOptions,
         compute: Compute,
-        *,
-        seed: int,
+        loss: Loss | None = None,
         index: np.ndarray | None = None,
-        focal_loss: bool = False,
-        class_weighted: bool = False,
-        checkpoint: Path | None = None,
-        on_epoch: Callable[[EpochRecord], None] | None = None,
-        desc: str = "training",
-    ) -> None:
-        """Train or fine-tune in place, with a checkpoint an epoch.
+    ) -> Learning[Any]:
+        """What the network is to learn.
 
         Args:
-            images: (n, size, size, 3) uint8.
-            targets: masks (n, size, size) 0/1, or diagnoses (n,).
-            val: images and targets to validate on.
+            loss: cross-entropy if not given.
             index: the images to train on; None: all.
-            focal_loss: the loss of baseline 3 instead of cross-entropy.
-            class_weighted: weigh regions, or diagnoses, alike (equation 3), by how frequent they are among all
-                targets, whichever images are trained on: approaches that are compared differ in their images alone.
         """
-        loss = focal(options.focal_gamma) if focal_loss else cross_entropy()
-        if class_weighted:
-            loss = cross_entropy(balanced_weights(targets, self.n_outputs).to(compute.device))
         batches = LesionBatches(
-            images,
-            targets,
+            examples.images,
+            examples.targets,
             batch_size=options.batch_size,
             flip=options.flip,
             rotation=options.rotation,
@@ -86,36 +71,39 @@ class Localizer:
             channels_last=compute.channels_last,
             index=index,
         )
-        task: Any = (classification if self.task == "classes" else segmentation)(*val, loss, compute)
-        recipe = Recipe(
-            optimizer=options.optimizer,
-            learning_rate=options.learning_rate,
-            weight_decay=options.weight_decay,
-            momentum=options.momentum,
-            schedule=options.schedule,
-            milestones=options.milestones,
-            epochs=options.epochs,
-        )
-        fit_localizer(
-            model,
-            batches,
-            task,
-            recipe,
-            compute,
-            seed=seed,
-            n_images=len(images) if index is None else len(index),
-            checkpoint=checkpoint,
-            on_epoch=on_epoch,
-            desc=desc,
-        )
+        learnt = classification if self.task == "classes" else segmentation
+        return learnt(batches, val, loss or cross_entropy(), compute)
 
-    def masks(self, model: nn.Module, images: np.ndarray, compute: Compute) -> Iterator[np.ndarray]:
+    def class_weighted(self, targets: np.ndarray, compute: Compute) -> Loss:
+        """Cross-entropy in which regions, or diagnoses, weigh alike (equation 3).
+
+        Args:
+            targets: of all images that could be trained on, whichever are: approaches that are compared differ in their
+                images alone.
+        """
+        return cross_entropy(balanced_weights(targets, self.n_outputs).to(compute.device))
+
+    def masks(self, evaluator: Evaluator, images: np.ndarray, advance: Advance | None = None) -> Iterator[np.ndarray]:
         """Where the network sees the lesion, batch by batch: (b, size, size), uint8 0/1."""
-        return (boxed if self.task == "classes" else segmented)(model, images, compute)
+        return (boxed if self.task == "classes" else segmented)(evaluator, images, advance)
 
-    def boxes(self, model: nn.Module, images: np.ndarray, compute: Compute) -> np.ndarray:
+    def boxes(self, evaluator: Evaluator, images: np.ndarray, advance: Advance | None = None) -> np.ndarray:
         """Bounding boxes of the lesion, shape (n, 4): top, left, bottom, right."""
-        return predict_boxes(model, images, compute, self.heat)
+        return predict_boxes(evaluator, images, self.heat, advance)
+
+
+def recipe_of(options: HtlTrainingOptions) -> Recipe:
+    """How these options train: to the last epoch, as paper B has no early stopping."""
+    return Recipe(
+        optimizer=options.optimizer,
+        learning_rate=options.learning_rate,
+        weight_decay=options.weight_decay,
+        momentum=options.momentum,
+        schedule=options.schedule,
+        epochs=options.epochs,
+        patience=options.epochs,
+        milestones=options.milestones,
+    )
 
 
 def localizer(setting: str, n_classes: int) -> Localizer:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,31 +12,10 @@ from sklearn.metrics import recall_score
 from torch import nn
 
 from prunecxr.hardware import Compute
-from prunecxr.learning.loop import Batches, E, EpochRecord, Task, run_epochs
-from prunecxr.learning.optimizers import make_optimizer, make_schedule
+from prunecxr.learning.loop import Batches, EpochRecord, Learning
 from prunecxr.studies.localization.losses import Loss
 from prunecxr.studies.localization.predict import foreground, predict_logits
 from prunecxr.studies.localization.scores import score_images, split_scores
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained, or fine-tuned.
-
-    Attributes:
-        optimizer: `sgd`, `adam` or `adamw`.
-        learning_rate: at the start (under `one_cycle`: the highest).
-        schedule: `step`, `constant`, `cosine` or `one_cycle`.
-        milestones: epochs after which `step` divides the rate by 10.
-    """
-
-    optimizer: str
-    learning_rate: float
-    weight_decay: float
-    momentum: float
-    schedule: str
-    milestones: tuple[int, ...]
-    epochs: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +38,22 @@ class ClassificationEpoch(EpochRecord):
     val_balanced_accuracy: float
 
 
-def segmentation(images: np.ndarray, masks: np.ndarray, loss: Loss, compute: Compute) -> Task[SegmentationEpoch]:
-    """Training for masks, validated on images (n, height, width, 3) uint8 and masks (n, height, width) 0/1."""
+@dataclass(frozen=True)
+class Examples:
+    """Images and what is to be learnt of them.
+
+    Attributes:
+        images: shape (n, height, width, 3), uint8.
+        targets: masks, shape (n, height, width), 0/1; or classes, shape (n,), whole numbers.
+    """
+
+    images: np.ndarray
+    targets: np.ndarray
+
+
+def segmentation(batches: Batches, val: Examples, loss: Loss, compute: Compute) -> Learning[SegmentationEpoch]:
+    """Training for masks, validated on images and masks."""
+    images, masks = val.images, val.targets
 
     def validate(model: nn.Module) -> dict[str, float]:
         losses, tables = [], []
@@ -72,7 +64,8 @@ def segmentation(images: np.ndarray, masks: np.ndarray, loss: Loss, compute: Com
         scores = split_scores(pd.concat(tables))
         return {"val_loss": sum(losses) / len(images), **{f"val_{name}": value for name, value in scores.items()}}
 
-    return Task(
+    return Learning(
+        batches=batches,
         loss=loss,
         validate=validate,
         record=SegmentationEpoch,
@@ -81,8 +74,9 @@ def segmentation(images: np.ndarray, masks: np.ndarray, loss: Loss, compute: Com
     )
 
 
-def classification(images: np.ndarray, classes: np.ndarray, loss: Loss, compute: Compute) -> Task[ClassificationEpoch]:
-    """Training for classes, validated on images (n, height, width, 3) uint8 and classes (n,), whole numbers."""
+def classification(batches: Batches, val: Examples, loss: Loss, compute: Compute) -> Learning[ClassificationEpoch]:
+    """Training for classes, validated on images and classes (whole numbers)."""
+    images, classes = val.images, val.targets
 
     def validate(model: nn.Module) -> dict[str, float]:
         logits = torch.cat(list(predict_logits(model, images, compute)))
@@ -95,7 +89,8 @@ def classification(images: np.ndarray, classes: np.ndarray, loss: Loss, compute:
             "val_balanced_accuracy": float(recall),
         }
 
-    return Task(
+    return Learning(
+        batches=batches,
         loss=loss,
         validate=validate,
         record=ClassificationEpoch,
@@ -104,55 +99,8 @@ def classification(images: np.ndarray, classes: np.ndarray, loss: Loss, compute:
     )
 
 
-def fit_localizer(
-    model: nn.Module,
-    batches: Batches,
-    task: Task[E],
-    recipe: Recipe,
-    compute: Compute,
-    *,
-    seed: int,
-    n_images: int,
-    checkpoint: Path | None = None,
-    on_epoch: Callable[[E], None] | None = None,
-    desc: str = "training",
-) -> list[E]:
-    """Train `model` in place; it ends with the weights of the last epoch, as paper B has no early stopping.
-
-    Args:
-        model: of `build_unet`, on `compute.device`; one that was trained before is fine-tuned.
-        batches: `LesionBatches`, with masks for a segmenting network, classes for one with a classification head.
-        task: `segmentation` or `classification`.
-        n_images: training images, for the progress bar.
-        seed, checkpoint, on_epoch, desc: as in `prunecxr.learning.loop.run_epochs`.
-    Returns:
-        the epochs.
-    Raises:
-        UserError: the loss became NaN.
-        EnvironmentFault: the checkpoint cannot be written or read.
-    """
-    optimizer = make_optimizer(model, recipe.optimizer, recipe.learning_rate, recipe.weight_decay, recipe.momentum)
-    steps = len(batches)
-    milestones = tuple(steps * epoch for epoch in recipe.milestones)
-    return run_epochs(
-        model,
-        batches,
-        task,
-        optimizer,
-        make_schedule(optimizer, recipe.schedule, steps * recipe.epochs, milestones),
-        compute,
-        epochs=recipe.epochs,
-        patience=recipe.epochs,
-        n_images=n_images,
-        seed=seed,
-        checkpoint=checkpoint,
-        on_epoch=on_epoch,
-        desc=desc,
-    )
-
-
 def _last(epoch: EpochRecord) -> float:
-    """Each epoch is better than the one before."""
+    """Each epoch is better than the one before: paper B has no early stopping."""
     return float(epoch.epoch)
 
 

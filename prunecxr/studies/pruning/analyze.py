@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
-
 from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.studies.pruning import findings, material
-from prunecxr.studies.pruning.charts import log_curves
 from prunecxr.studies.pruning.config import Config
-from prunecxr.studies.pruning.configure import configure_from_run
-from prunecxr.tracking import names, query, runs
+from prunecxr.tracking import names, runs
+from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
+from prunecxr.work.once import Once
 
 
-def analyze(store: Store, given: dict[str, str], population: str | None) -> None:
-    """Analyse a study: `given` are the texts of the command line, `population` a key or None for the newest."""
-    name = configure_from_run(None, given).study
-    there = query.locate_study(store, name)
-    study = runs.find(there, "study", {names.STUDY: name})
-    config = configure_from_run(study, given)
-    read_image, note = _images(config)
-    outcome = findings.analyse_study(
-        there,
-        name,
+def analyze(store: Store, there: Store, study: TrackedRun | None, config: Config, population: str | None) -> None:
+    """Analyse a study.
+
+    Args:
+        there: the store, working in the experiment that holds the study.
+        study: its run; None where an import of the first version made none.
+        population: a key, or None for the newest.
+    """
+    wanted = findings.Wanted(
+        config.study,
         config.compression.method,
-        config.analysis,
-        population_key=population,
-        seeds=config.seeds if study else (),
-        sparsities=config.compression.sparsities if study else (),
-        read_image=read_image,
-        gallery_note=note,
-        adopt=True,
+        population,
+        config.seeds if study else (),
+        config.compression.sparsities if study else (),
     )
-    if study is not None:
-        log_curves(study, outcome.population)
-    runs.claim_invocation(store, "analyze", name, study.id if study and there is store else None, outcome.run.id)
-    print(f"analysis run {outcome.run.id}{'' if outcome.added else ' (found: same variants, same options)'}")
+    outcome = findings.analyse_study(Once(there), study, wanted, config.analysis, _pictures(config), adopt=True)
+    parent = study.id if study and there is store else None
+    runs.claim_invocation(store, "analyze", config.study, parent, outcome.run.id)
+    print(f"analysis run {outcome.run.id}{'' if outcome.added else ' (found: same variants, options and code)'}")
     for warning in outcome.population.warnings:
         print(f"warning: {warning}")
     missing = outcome.population.missing
@@ -48,9 +40,9 @@ def analyze(store: Store, given: dict[str, str], population: str | None) -> None
     print(f"runs as charts: {there.ui_hint()}")
 
 
-def _images(config: Config) -> tuple[Callable[[str], np.ndarray] | None, str]:
-    """A reader of test images, or why there is none: the analysis does not need them, its gallery does."""
+def _pictures(config: Config) -> findings.Pictures:
+    """The test images, or why there are none: the analysis does not need them, its gallery does."""
     try:
-        return material.reader(config), ""
+        return findings.Pictures(material.open_reader(config))
     except (UserError, EnvironmentFault) as error:
-        return None, f"Images are not shown: {error}"
+        return findings.Pictures(note=f"Images are not shown: {error}")

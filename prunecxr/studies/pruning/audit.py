@@ -14,15 +14,21 @@ from prunecxr.networks.checkpoints import read_state, without_prefix
 from prunecxr.networks.foreign import restore_model, weights_digest
 from prunecxr.options.recipe import build_config, read_recipe
 from prunecxr.options.sections import TrainingOptions
-from prunecxr.studies.pruning import keys, material, population
+from prunecxr.studies.configure import configure_from_run
+from prunecxr.studies.pruning import keys, material
 from prunecxr.studies.pruning.config import Config
 from prunecxr.studies.pruning.material import HeldOutMaterial
-from prunecxr.studies.pruning.registration import register_dense
-from prunecxr.studies.pruning.study import open_study, resolve_seed_run, say_data, sweep_and_say
+from prunecxr.studies.pruning.options import PruneOptions
+from prunecxr.studies.pruning.study import open_study, prune, resolve_seed_run, say_data, sweep_and_say
+from prunecxr.studies.pruning.task import PruningTask, check_names
 from prunecxr.tracking import names, registry, runs
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 from prunecxr.work.identity import digest
+from prunecxr.work.once import Once, Step, has_network
+from prunecxr.work.registration import register_network
+from prunecxr.work.task import place
+from prunecxr.work.training import Trained, log_circumstances, log_network
 
 CHANCE = 0.55  # a dense mean AUROC below it: the network is most likely not evaluated as it was trained
 # Options that do not bear on a network that is trained already.
@@ -30,7 +36,7 @@ NOT_LOGGED = ("seeds", *(name for name in TrainingOptions.model_fields if name !
 
 
 @dataclass(frozen=True)
-class Audited:
+class ForeignNetwork:
     """A network that was trained elsewhere.
 
     Attributes:
@@ -39,10 +45,30 @@ class Audited:
         seed: which seed of the study it counts as.
     """
 
-    network: nn.Module
+    module: nn.Module
     source: str
     weights: str
     seed: int
+
+
+def prune_network(store: Store, asked: PruneOptions, given: dict[str, str]) -> None:
+    """Prune and evaluate the network that the options name: a seed run's own, or one that was trained elsewhere.
+
+    Args:
+        given: texts of the study's options.
+    Raises:
+        UserError: there is no such network, or an option that its seed run settles.
+    """
+    is_uri = asked.model.startswith(("models:", "runs:"))
+    seed_run = resolve_seed_run(store, asked.run) if asked.run else own_seed_run(store, asked.model) if is_uri else None
+    if seed_run is None:
+        audit(store, configure_audit(given), asked.model, asked.seed or 0, asked.train_labels)
+        return
+    settled = {"architecture": given["architecture"], "seed": asked.seed, "train_labels": asked.train_labels}
+    for name, value in settled.items():
+        if value not in ("", None):
+            raise UserError(f"option {name}: seed run {seed_run.id} knows it already; leave it out")
+    prune(store, configure_from_run(seed_run, given, Config), seed_run)
 
 
 def configure_audit(given: dict[str, str]) -> Config:
@@ -72,7 +98,7 @@ def audit(store: Store, config: Config, source: str, seed: int, train_labels: Pa
     Raises:
         UserError: anything wrong with the options, the network or the data; no run has been made by then.
     """
-    population.check_names(config)
+    check_names(config)
     held_out = open_held_out(config.data, train_labels)
     network = _load(source, config, held_out.classes)
     data = material.prepare_held_out(config, held_out)
@@ -83,8 +109,9 @@ def audit(store: Store, config: Config, source: str, seed: int, train_labels: Pa
     print(
         f"    taken to be trained on gray images of {size}, normalised with ImageNet's mean and deviation", flush=True
     )
-    seed_run = _seed_run(store, config, data, Audited(network, source, weights_digest(network), seed))
-    sweep_and_say(store, config, data, seed_run)
+    task = AuditTask(config, data)
+    seed_run = _seed_run(store, config, task, ForeignNetwork(network, source, weights_digest(network), seed))
+    sweep_and_say(store, task, Trained(seed_run, place(network, task.compute)))
     _say_dense(store, config, seed_run)
 
 
@@ -122,69 +149,71 @@ def _check_same_function(module: nn.Module, network: nn.Module, source: str, con
         )
 
 
-def _training_key(config: Config, data: HeldOutMaterial) -> str:
-    counts = digest({"counts": data.counts().to_csv(index=False)})
-    images = f"{config.data.image_size} {config.data.interpolation}"
-    return keys.audited_training_key(config.training.architecture, data.dataset.classes, counts, images)
+class AuditTask(PruningTask):
+    """The pruning and evaluation of networks that were trained elsewhere: as of classifiers that were trained here."""
+
+    def __init__(self, config: Config, data: HeldOutMaterial) -> None:
+        super().__init__(config, data, without=NOT_LOGGED)
+        self._data = data
+
+    def training_key(self) -> str:
+        counts = digest({"counts": self._data.counts().to_csv(index=False)})
+        images = f"{self.config.data.image_size} {self.config.data.interpolation}"
+        return keys.audited_training_key(self.architecture, self._data.dataset.classes, counts, images)
 
 
-def _seed_run(store: Store, config: Config, data: HeldOutMaterial, audited: Audited) -> TrackedRun:
+def _seed_run(store: Store, config: Config, task: AuditTask, network: ForeignNetwork) -> TrackedRun:
     """The seed run of a network, logged and registered with it; the one there is, if it was taken in before."""
-    training = _training_key(config, data)
-    key = keys.audited_seed_key(training, audited.seed, audited.weights)
-    with population.working_on(config, f"audit-{training}"):
-        there = _others(store, config.study, training, key, audited)
-        study = open_study(
-            store, config.model_copy(update={"seeds": tuple(sorted({*there, audited.seed}))}), origin=names.AUDITED
-        )
-        run = runs.find_or_create(
-            store,
-            "seed",
-            {names.KEY: key, names.STUDY: config.study},
-            name=names.seed_run_name(audited.seed),
+    training = task.training_key()
+    key, once = keys.audited_seed_key(training, network.seed, network.weights), Once(store)
+
+    def make(run: TrackedRun) -> None:
+        log_circumstances(task, run, network.seed)
+        run.log_new_params({"used/model": network.source})
+        log_network(task, run, network.module)
+
+    others = _others(store, config.study, training, key, network)
+    seeds = tuple(sorted({*others, network.seed}))
+    study = open_study(once, config.model_copy(update={"seeds": seeds}), origin=names.AUDITED)
+    with once.claimed(study, "audit", f"study {config.study}"):
+        _others(store, config.study, training, key, network)  # another process may have held the claim until now
+        step = Step(
+            kind="seed",
+            identity={names.KEY: key, names.STUDY: config.study},
+            name=names.seed_run_name(network.seed),
+            make=make,
             parent=study.id,
             tags={
+                **task.tags(),
                 names.TRAINING: training,
-                names.DATASET: data.dataset.name,
-                names.ARCHITECTURE: config.training.architecture,
-                names.SEED: str(audited.seed),
+                names.SEED: str(network.seed),
                 names.ORIGIN: names.AUDITED,
-                names.WEIGHTS: audited.weights,
+                names.WEIGHTS: network.weights,
             },
+            is_done=has_network,
             adopt=True,
         )
-        if names.MODEL in run.tags:
-            register_dense(run, config.study)
-            if not run.finished:  # killed between its last two steps
-                run.finish()
-            return run
-        with runs.ending(run):
-            run.resume()
-            compute = population.compute_of(config)
-            population.log_circumstances(run, config, data, compute, audited.seed, without=NOT_LOGGED)
-            run.log_new_params({"used/model": audited.source})
-            population.log_magnitudes(run, audited.network)
-            registry.log_model(run, audited.network, population.settings_of(config, data), "dense")
-            register_dense(run, config.study)
+        run = once.do(step)
+    register_network(run)
     return run
 
 
-def _others(store: Store, study: str, training: str, key: str, audited: Audited) -> list[int]:
+def _others(store: Store, study: str, training: str, key: str, network: ForeignNetwork) -> list[int]:
     """The other seeds of the population; raises a UserError if this network or its seed is among them."""
-    found = runs.search(store, {names.KIND: "seed", names.STUDY: study, names.TRAINING: training})
-    others = [run for run in found if run.data.tags[names.KEY] != key]
+    alike = runs.search(store, {names.KIND: "seed", names.STUDY: study, names.TRAINING: training})
+    others = [run for run in alike if run.tags[names.KEY] != key]
     for run in others:
-        seed = int(run.data.tags[names.SEED])
-        if seed == audited.seed:
+        seed = int(run.tags[names.SEED])
+        if seed == network.seed:
             raise UserError(
-                f"option seed: study {study!r} holds another network as seed {seed} (run {run.info.run_id}); give this "
+                f"option seed: study {study!r} holds another network as seed {seed} (run {run.id}); give this "
                 "one another seed"
             )
-        if run.data.tags.get(names.WEIGHTS) == audited.weights:
+        if run.tags.get(names.WEIGHTS) == network.weights:
             raise UserError(
-                f"option model: {audited.source} is seed {seed} of study {study!r} already; one network is one seed"
+                f"option model: {network.source} is seed {seed} of study {study!r} already; one network is one seed"
             )
-    return [int(run.data.tags[names.SEED]) for run in others]
+    return [int(run.tags[names.SEED]) for run in others]
 
 
 def _say_dense(store: Store, config: Config, seed_run: TrackedRun) -> None:
@@ -195,11 +224,11 @@ def _say_dense(store: Store, config: Config, seed_run: TrackedRun) -> None:
         names.SPARSITY: names.sparsity_text(0),
     }
     run = runs.search(store, {names.KIND: "variant", **dense}, finished=True, most=1)[0]
-    auroc = run.data.metrics.get(names.MEAN_METRICS["auroc"])
+    auroc = run.metrics().get(names.MEAN_METRICS["auroc"])
     if auroc is None:
         print("dense network: mean AUROC undefined, no class has both positive and negative test images")
         return
-    print(f"dense network: mean AUROC {auroc:.3f}, mean AP {run.data.metrics['mean_ap']:.3f}")
+    print(f"dense network: mean AUROC {auroc:.3f}, mean AP {run.metrics()['mean_ap']:.3f}")
     if auroc < CHANCE:
         print(
             "warning: the dense network is hardly better than chance; are the label table's columns in the order of "

@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from prunecxr.tracking import names, query, runs
+from prunecxr.tracking import names, runs
+from prunecxr.tracking.artifacts import fetch
 from prunecxr.tracking.query import Population
 from prunecxr.tracking.store import Store
 
@@ -23,16 +24,16 @@ def training_table(store: Store, population: Population) -> pd.DataFrame:
     Returns:
         Columns item, value (text); numbers that differ between seeds as median and range.
     """
-    found = [store.client.get_run(run_id) for run_id in sorted(set(population.variants["seed_run"]))]
-    trained = [run for run in found if "train_seconds" in run.data.metrics]
-    rows = {"Model": population.architecture, "Networks": f"{len(found)}, {ELSEWHERE}"}
+    seed_runs = [runs.get_existing(store, run_id) for run_id in sorted(set(population.variants["seed_run"]))]
+    trained = [(run.metrics(), run.params()) for run in seed_runs if "train_seconds" in run.metrics()]
+    rows = {"Model": population.architecture, "Networks": f"{len(seed_runs)}, {ELSEWHERE}"}
     if trained:
-        rows = _recipe({name.removeprefix("cfg/"): text for name, text in trained[0].data.params.items()}) | {
-            "Hardware": ", ".join(dict.fromkeys(_hardware(run.data.params) for run in trained)),
-            "Best epoch": _range([run.data.metrics.get("best_epoch", np.nan) + 1 for run in trained], ""),
-            "Training time": _range([run.data.metrics["train_seconds"] for run in trained], " s"),
+        rows = _recipe({name.removeprefix("cfg/"): text for name, text in trained[0][1].items()}) | {
+            "Hardware": ", ".join(dict.fromkeys(_hardware(params) for _, params in trained)),
+            "Best epoch": _range([metrics.get("best_epoch", np.nan) + 1 for metrics, _ in trained], ""),
+            "Training time": _range([metrics["train_seconds"] for metrics, _ in trained], " s"),
             "Networks": f"{len(trained)}"
-            + (f" of {len(found)}, others {ELSEWHERE}" if len(found) > len(trained) else ""),
+            + (f" of {len(seed_runs)}, others {ELSEWHERE}" if len(seed_runs) > len(trained) else ""),
         }
     return pd.DataFrame({"item": list(rows), "value": list(rows.values())})
 
@@ -45,20 +46,21 @@ def reader_answers(store: Store, population: Population) -> tuple[str, pd.DataFr
     """
     tags = {names.KIND: "reader_import", names.STUDY: population.study}
     for run in runs.search(store, tags, finished=True):
-        export = run.data.params.get("cfg/export_run")
+        export = run.params().get("cfg/export_run")
         if export and _is_about(store, export, population):
             with TemporaryDirectory(prefix="prunecxr-") as folder:
-                summary = pd.read_csv(query.fetch(store, run.info.run_id, READER_SUMMARY, Path(folder)))
+                summary = pd.read_csv(fetch(run, READER_SUMMARY, Path(folder)))
             notes = [column for column in summary if column.endswith("_note")]
-            return run.info.run_id, summary.astype(dict.fromkeys(notes, object)).fillna(dict.fromkeys(notes, ""))
+            return run.id, summary.astype(dict.fromkeys(notes, object)).fillna(dict.fromkeys(notes, ""))
     return None
 
 
 def _is_about(store: Store, export: str, population: Population) -> bool:
     """Whether the forms of that run were made from an analysis of this population and method."""
-    if runs.get(store, export) is None:
+    forms = runs.get(store, export)
+    if forms is None:
         return False
-    analysis = runs.get(store, store.client.get_run(export).data.params.get("cfg/analysis", ""))
+    analysis = runs.get(store, forms.params().get("cfg/analysis", ""))
     tags = (population.key, population.method)
     return analysis is not None and (analysis.tags.get(names.POPULATION), analysis.tags.get(names.METHOD)) == tags
 

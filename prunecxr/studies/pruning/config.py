@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, PlainValidator
 
 from prunecxr.errors import UserError
+from prunecxr.options.recipe import suggest
 from prunecxr.options.sections import (
     AnalysisOptions,
     CompressionOptions,
     DataOptions,
     Section,
-    SweepExecutionOptions,
+    ExecutionOptions,
     TrainingOptions,
     sections,
 )
@@ -27,7 +28,9 @@ def _parse_search(value: Any) -> dict[str, Domain]:
 
 
 class Config(Section):
-    """A whole study."""
+    """A whole pruning study."""
+
+    kind: ClassVar[str] = "pruning"
 
     study: str = Field("study", pattern=NAME, description="name: letters, digits, _ - . and space")
     description: str = Field("", description="what the study is for; shown in the MLflow UI")
@@ -36,16 +39,19 @@ class Config(Section):
     training: TrainingOptions = TrainingOptions()
     compression: CompressionOptions = CompressionOptions()
     analysis: AnalysisOptions = AnalysisOptions()
-    execution: SweepExecutionOptions = SweepExecutionOptions()
+    execution: ExecutionOptions = ExecutionOptions()
     # Excluded: no option of a study, only what `tune` varies.
     search: Annotated[dict[str, Domain], PlainValidator(_parse_search)] = Field({}, exclude=True)
 
     def settled(self, given: Mapping[str, str], source: str) -> Self:
-        """The configuration with only those models to register that the study makes.
+        """The configuration with only those models to register that the study makes, and nothing idle to search.
 
         Sparsities on the command line may leave out some that a recipe, or the default, would register: those are just
         not registered.
         """
+        for name, reason in self.idle().items():
+            if name in self.search and not {"optimizer", "schedule"} & {*self.search}:
+                raise UserError(f"{source}: search: option {name}: has no effect, since {reason}; leave it out")
         chosen = self.compression
         extra = [k for k in chosen.register_sparsities if k not in chosen.sparsities]
         asked = given.get("register_sparsities") or not given.get("sparsities")
@@ -58,3 +64,18 @@ class Config(Section):
     def further_recipe(self) -> dict[str, Any]:
         """The `search:` section, where there is one."""
         return {"search": {name: domain.written() for name, domain in self.search.items()}} if self.search else {}
+
+
+def highlighted_pair(options: AnalysisOptions, classes: Sequence[str], study: str) -> tuple[str, str] | None:
+    """The pair of classes to be marked in figures, if one is named.
+
+    Raises:
+        UserError: it is not among the classes of the study.
+    """
+    if not options.highlight:
+        return None
+    for name in options.highlight:
+        if name not in classes:
+            raise UserError(f"option highlight: study {study!r} has no class {name!r}{suggest(name, classes)}")
+    first, second = options.highlight
+    return first, second

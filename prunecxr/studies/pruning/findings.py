@@ -1,28 +1,64 @@
-"""One analysis: tracking -> analysis -> report -> tracking."""
+"""One analysis of a pruning study: tracking -> analysis -> report -> tracking. Knows no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from prunecxr import __version__
 from prunecxr.errors import UserError
-from prunecxr.options.recipe import suggest
 from prunecxr.options.sections import AnalysisOptions
 from prunecxr.studies.pruning import circumstances
-from prunecxr.studies.pruning.analysis import gaps
+from prunecxr.studies.pruning.analysis import forgettability, gaps
 from prunecxr.studies.pruning.analysis import study as whole
 from prunecxr.studies.pruning.analysis.exemplars import nearest_sparsity
+from prunecxr.studies.pruning.config import highlighted_pair
 from prunecxr.studies.pruning.sections.findings import Findings, gallery
 from prunecxr.studies.pruning.sections.illustrations import illustrate
 from prunecxr.studies.pruning.sections.page import render
-from prunecxr.tracking import names, query, runs
+from prunecxr.tracking import names, query
 from prunecxr.tracking.query import Population
 from prunecxr.tracking.runs import TrackedRun
-from prunecxr.tracking.store import Store
-from prunecxr.work.identity import digest
+from prunecxr.work.identity import code_digest, digest
+from prunecxr.work.once import Once, Step
+
+# What an analysis follows from, besides the variants and the options: it is computed anew when this changes.
+CODE = ("analysis", "report", "studies/pruning/analysis", "studies/pruning/sections", "studies/pruning/findings.py")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which population is analysed.
+
+    Attributes:
+        study: its name.
+        method: pruning method.
+        population: key of the population; None takes the newest.
+        seeds, sparsities: what the study asked for; what of it is absent is reported as missing.
+    """
+
+    study: str
+    method: str
+    population: str | None = None
+    seeds: Sequence[int] = ()
+    sparsities: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The test images, for the gallery.
+
+    Attributes:
+        read: test image id -> gray pixels; None where they are not at hand.
+        note: why not.
+    """
+
+    read: Callable[[str], np.ndarray] | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,7 +67,7 @@ class Outcome:
 
     Attributes:
         population: what was analysed.
-        added: whether it was computed now (an analysis of the same variants and options is found).
+        added: whether it was computed now (an analysis of the same variants, options and code is found).
     """
 
     run: TrackedRun
@@ -40,91 +76,123 @@ class Outcome:
 
 
 def analyse_study(
-    store: Store,
-    study: str,
-    method: str,
+    once: Once,
+    study: TrackedRun | None,
+    wanted: Wanted,
     options: AnalysisOptions,
+    pictures: Pictures,
+    notes: Sequence[str] = (),
     *,
-    population_key: str | None = None,
-    seeds: Iterable[int] = (),
-    sparsities: Iterable[float] = (),
-    read_image: Callable[[str], np.ndarray] | None = None,
-    gallery_note: str = "",
     adopt: bool = False,
 ) -> Outcome:
     """Analyse a study's variants and log tables, figures and the report as an analysis run.
 
     Args:
-        population_key: which population of the study; None takes the newest.
-        seeds, sparsities: what the study asked for; what of it is absent is reported as missing.
-        read_image: test image id -> gray pixels, for the gallery.
-        gallery_note: why there are no images, if so.
+        study: its run, parent of the analysis.
+        notes: sentences for the report's warnings.
         adopt: whether the run that `mlflow run` made becomes the analysis run.
     Raises:
         UserError: nothing to analyse.
     """
-    population = query.read_population(store, study, method, population_key, seeds, sparsities)
-    pruned_at, notes = _pie_sparsity(population, options)
-    highlight = _highlight(population, options)
-    compared = {other.method: other.scores for other in population.others}
-    read = circumstances.reader_answers(store, population)
-    parts = {
+    population = query.read_population(
+        once.store, wanted.study, wanted.method, wanted.population, wanted.seeds, wanted.sparsities
+    )
+    pruned_at, stated = _pie_sparsity(population, options)
+    highlight = highlighted_pair(options, population.labels.columns[2:].tolist(), population.study)
+    answers = circumstances.reader_answers(once.store, population)
+    parts = _parts(population, options, [*notes, *stated], pictures.read is not None)
+    analysed = digest(parts)
+    key = digest({**parts, "readers": answers[0]}) if answers else analysed
+    work = _Analysis(once, population, options, pruned_at, highlight, pictures, answers and answers[1])
+    step = Step(
+        kind="analysis",
+        identity={names.KEY: key, names.STUDY: wanted.study},
+        name=f"analysis of {wanted.method}",
+        make=lambda run: work.make(run, [*notes, *stated]),
+        parent=study.id if study else None,
+        tags={names.METHOD: wanted.method, names.POPULATION: population.key, names.ANALYSED: analysed},
+        adopt=adopt,
+    )
+    run = once.do(step)
+    return Outcome(run, population, added=bool(once.made["analysis"]))
+
+
+def _parts(population: Population, options: AnalysisOptions, notes: Sequence[str], with_images: bool) -> dict[str, Any]:
+    """What the result follows from."""
+    return {
         "variants": sorted(population.variants["run_id"]),
         "others": sorted(run_id for other in population.others for run_id in other.variants["run_id"]),
         "missing": [[seed, f"{k:.6f}"] for seed, k in population.missing],
         "options": options.model_dump(mode="json"),
-        "images": read_image is not None,
-        "prunecxr": __version__,
+        "notes": list(notes),
+        "images": with_images,
+        "code": code_digest(*CODE),
     }
-    analysed = digest(parts)
-    key = digest({**parts, "readers": read[0]}) if read else analysed
-    parent = runs.find(store, "study", {names.STUDY: study})
-    run = runs.find_or_create(
-        store,
-        "analysis",
-        {names.KEY: key, names.STUDY: study},
-        name=f"analysis of {method}",
-        parent=parent.id if parent else None,
-        tags={names.METHOD: method, names.POPULATION: population.key, names.ANALYSED: analysed},
-        adopt=adopt,
-    )
-    if run.finished:
-        return Outcome(run, population, added=False)
-    with runs.ending(run):
-        run.resume()
-        by_seed = (
-            query.read_predictions(store, population, 0.0),
-            query.read_predictions(store, population, pruned_at),
+
+
+@dataclass(frozen=True)
+class _Analysis:
+    """One analysis, to be made; see `analyse_study`."""
+
+    once: Once
+    population: Population
+    options: AnalysisOptions
+    pruned_at: float
+    highlight: tuple[str, str] | None
+    pictures: Pictures
+    answers: Any
+
+    def make(self, run: TrackedRun, notes: list[str]) -> None:
+        """Compute, draw and log."""
+        population, store = self.population, self.once.store
+        by_seed, left_out = _of_common_seeds(
+            query.read_predictions(store, population, 0.0), query.read_predictions(store, population, self.pruned_at)
         )
-        dense, pruned = (query.mean_over_seeds(one) for one in by_seed)
+        dense, pruned = (query.mean_over_seeds(predictions) for predictions in by_seed)
         histograms = query.read_weights(store, population)
         analysis = whole.analyse(
             population.scores,
             population.labels,
             dense,
             pruned,
-            _options(options, pruned_at, method),
+            _options(self.options, self.pruned_at, population.method),
             by_seed=by_seed,
-            others=compared,
+            others={other.method: other.scores for other in population.others},
             histograms=histograms,
         )
-        notes += gaps.weight_notes(histograms, population.scores)
-        pictures = gallery(analysis.tables["pies"], population.labels, dense, pruned, read_image)
+        notes = [*notes, *left_out, *gaps.weight_notes(histograms, population.scores)]
         findings = Findings(
-            study=study,
+            study=population.study,
             tables={**analysis.tables, "training": circumstances.training_table(store, population)},
             warnings=[*population.warnings, *notes, *analysis.warnings],
-            gallery=pictures,
-            gallery_note=gallery_note,
-            provenance=_provenance(store, population, run, options),
-            definition="published" if options.definition == "published" else "paper",
-            alpha=options.alpha,
-            pie_sparsity=pruned_at,
-            highlight=highlight,
-            readers=read[1] if read else None,
+            gallery=gallery(analysis.tables["pies"], population.labels, dense, pruned, self.pictures.read),
+            gallery_note=self.pictures.note,
+            provenance=_provenance(population, run, self.options),
+            definition="published" if self.options.definition == "published" else "paper",
+            alpha=self.options.alpha,
+            pie_sparsity=self.pruned_at,
+            highlight=self.highlight,
+            readers=self.answers,
         )
-        _log(run, findings, options)
-    return Outcome(run, population, added=True)
+        _log(run, findings, self.options)
+        log_curves(run, population)
+
+
+def _of_common_seeds(dense: xr.DataArray, pruned: xr.DataArray) -> tuple[tuple[xr.DataArray, xr.DataArray], list[str]]:
+    """The predictions of the seeds that have both, and a sentence that names the others.
+
+    Args:
+        dense, pruned: dims (seed, image, class).
+    """
+    sides = [set(side["seed"].to_numpy().tolist()) for side in (dense, pruned)]
+    common, left_out = sorted(sides[0] & sides[1]), sorted(sides[0] ^ sides[1])
+    if not common:
+        raise UserError("no seed has both a dense and a pruned variant: there are no PIEs to be found")
+    named = ", ".join(map(str, left_out))
+    note = (
+        [f"PIEs are those of the seeds that have both variants; left out on both sides: {named}."] if left_out else []
+    )
+    return (dense.sel(seed=common), pruned.sel(seed=common)), note
 
 
 def _pie_sparsity(population: Population, options: AnalysisOptions) -> tuple[float, list[str]]:
@@ -143,20 +211,6 @@ def _pie_sparsity(population: Population, options: AnalysisOptions) -> tuple[flo
     ]
 
 
-def _highlight(population: Population, options: AnalysisOptions) -> tuple[str, str] | None:
-    """The pair of classes to be marked, checked against those of the study."""
-    if not options.highlight:
-        return None
-    classes = population.labels.columns[2:].tolist()
-    for name in options.highlight:
-        if name not in classes:
-            raise UserError(
-                f"option highlight: study {population.study!r} has no class {name!r}{suggest(name, classes)}"
-            )
-    a, b = options.highlight
-    return a, b
-
-
 def _options(options: AnalysisOptions, pruned_at: float, method: str) -> whole.Options:
     return whole.Options(
         alpha=options.alpha,
@@ -168,8 +222,8 @@ def _options(options: AnalysisOptions, pruned_at: float, method: str) -> whole.O
     )
 
 
-def _provenance(store: Store, population: Population, run: TrackedRun, options: AnalysisOptions) -> dict[str, str]:
-    scores = population.scores
+def _provenance(population: Population, run: TrackedRun, options: AnalysisOptions) -> dict[str, str]:
+    scores, store = population.scores, run.store
     seeds, sparsities = scores["seed"].to_numpy(), scores["sparsity"].to_numpy()
     return {
         "Data set": population.dataset,
@@ -199,18 +253,38 @@ def _log(run: TrackedRun, findings: Findings, options: AnalysisOptions) -> None:
             (folder / "figures" / f"{picture.name}.svg").write_bytes(picture.svg)
             (folder / "figures" / f"{picture.name}.png").write_bytes(picture.png)
         (folder / names.REPORT).write_text(render(findings, drawn), encoding="utf-8")
-    run.log(metrics=_headline(findings), params={f"cfg/{k}": str(v) for k, v in options.model_dump().items()})
+    run.log(metrics=_headline(findings.tables))
+    run.log_new_params({f"cfg/{k}": str(v) for k, v in options.model_dump().items()})
 
 
-def _headline(findings: Findings) -> dict[str, float]:
+def _headline(tables: Mapping[str, Any]) -> dict[str, float]:
     """The numbers that one compares studies by, as metrics of the analysis run; undefined ones are left out."""
-    overall, relations = findings.tables["overall"], findings.tables["correlations"]
+    overall, relations = tables["overall"], tables["correlations"]
     dropped = overall.loc[overall["significant_drop"].fillna(False).astype(bool), "sparsity"]
     numbers = {
         "dense_median_mean_ap": float(overall.loc[overall["sparsity"] == 0, "median_mean_ap"].iloc[0]),
         "first_significant_drop": float(dropped.min()) if len(dropped) else float("nan"),
-        "n_pies": float(findings.tables["pies"]["is_pie"].sum()),
+        "n_pies": float(tables["pies"]["is_pie"].sum()),
     }
     for row in relations.itertuples(index=False):
         numbers[f"spearman_rho/{row.y}"] = float(row.spearman_rho)
     return numbers
+
+
+def log_curves(run: TrackedRun, population: Population) -> None:
+    """Log the population's curves with the analysis, so that the MLflow UI draws them: the median mean AP, and every
+    class's forgettability.
+
+    They belong to the analysis and not to the study: those of a study that has grown are other curves.
+    """
+    overall = forgettability.overall(population.scores)
+    curves = forgettability.curves(population.scores)
+    classes = tuple(population.scores["class"].to_numpy().astype(str))
+    metric = names.metric_names("forgettability", classes)
+    medians = dict(zip(overall["sparsity"], overall["median_mean_ap"], strict=True))
+    points = []
+    for sparsity, rows in curves.groupby("sparsity"):
+        changes = zip(rows["class"], rows["relative_change"], strict=True)
+        values = {metric[name]: float(change) for name, change in changes}
+        points.append((names.curve_step(sparsity), {"median_mean_ap": float(medians[sparsity]), **values}))
+    run.log_new_points(points)

@@ -31,12 +31,14 @@ from prunecxr.options.sections import CompressionOptions
 from prunecxr.progress import progress
 from prunecxr.studies.pruning import keys
 from prunecxr.studies.pruning.config import Config
-from prunecxr.studies.pruning.population import working_on
-from prunecxr.studies.pruning.study import check_origin, mlflow_run, open_study
-from prunecxr.tracking import names, runs, variants
+from prunecxr.studies.pruning.study import check_origin, open_study
+from prunecxr.tracking import names, runs
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
+from prunecxr.tracking.variants import log_curves, log_variant, score_metrics, write_variant
 from prunecxr.work.identity import digest
+from prunecxr.work.once import Once, Step, ending
+from prunecxr.work.studies import mlflow_run
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -96,10 +98,11 @@ def import_predictions(store: Store, config: Config, predictions: Path, labels: 
     check_origin(store, config.study, names.IMPORTED)
     source = read_source(config, predictions, labels, train)
     config = _asked_for(config, source.files)
-    study = open_study(store, config, adopt=True, origin=names.IMPORTED)
-    with working_on(config, f"import-{source.population}"), runs.ending(study):
+    once = Once(store)
+    study = open_study(once, config, adopt=True, origin=names.IMPORTED)
+    with once.claimed(study, "import", f"study {config.study}"), ending(study):
         study.resume()
-        added = _import_all(study, config, source)
+        added = _import_all(once, study, config, source)
     runs.claim_invocation(store, "import_predictions", config.study, study.id, study.id)
     print(f"study {config.study}: {added} variant(s) imported, {len(source.files.files) - added} found")
     print(f"next: {mlflow_run(store, 'analyze', study=config.study)}")
@@ -164,66 +167,60 @@ def _ahead(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tu
             pool.shutdown(cancel_futures=True)
 
 
-def _import_all(study: TrackedRun, config: Config, source: Source) -> int:
+def _import_all(once: Once, study: TrackedRun, config: Config, source: Source) -> int:
     """Log every variant that is not there yet; how many that were."""
     files = source.files.files
-    there = variants.find_variants(study.store, config.study)
     with TemporaryDirectory(prefix="prunecxr-") as folder:
-        _write_test_split(Path(folder), source)
-        seed_runs = {seed: _seed_run(study, config, source, seed, Path(folder)) for seed in source.files.seeds}
+        labels = source.labels
+        runs.write_test_split(Path(folder), source.split, labels.test, labels.counts, labels.warnings)
+        seed_runs = {seed: _seed_run(once, study, config, source, seed, Path(folder)) for seed in source.files.seeds}
+    children = {seed: once.children(run, "variant") for seed, run in seed_runs.items()}
     tags = {file.path: _variant_tags(config, source, file) for file in files}
-    known = {file.path: there.get((tags[file.path][names.KEY], seed_runs[file.seed].id)) for file in files}
-    todo = [file for file in files if not ((run := known[file.path]) and run.finished)]
+    todo = [file for file in files if children[file.seed].done(tags[file.path][names.KEY]) is None]
     with progress(len(files), "importing", "variant", len(files) - len(todo)) as bar:
         for file, variant in _ahead(lambda file: _score(config, source, file), todo):
-            metrics, unfinished = variant.metrics, known[file.path]
-            variants.log_variant(seed_runs[file.seed], unfinished, tags[file.path], metrics, variant.write)
+            there, labelled = children[file.seed], tags[file.path]
+            unfinished = there.unfinished(labelled[names.KEY])
+            run = log_variant(seed_runs[file.seed], "variant", unfinished, labelled, variant.metrics, variant.write)
+            there.add(run)
             bar.update(1)
     for seed_run in seed_runs.values():
-        variants.log_curves(seed_run, config.compression.method)
+        log_curves(seed_run, config.compression.method, "variant")
     return len(todo)
 
 
-def _write_test_split(folder: Path, source: Source) -> None:
-    """What the analysis must know of the data, as the artifacts of a seed run."""
-    table, split = source.labels.test, source.split
-    for artifact in (names.test_labels(split), names.class_counts(split), names.data_warnings(split)):
-        (folder / artifact).parent.mkdir(parents=True, exist_ok=True)
-    runs.write_labels(folder / names.test_labels(split), table.ids, table.subjects, table.classes, table.labels)
-    source.labels.counts.to_csv(folder / names.class_counts(split), index=False)
-    (folder / names.data_warnings(split)).write_text("\n".join(source.labels.warnings), encoding="utf-8")
+def _seed_run(once: Once, study: TrackedRun, config: Config, source: Source, seed: int, split: Path) -> TrackedRun:
+    """The run that stands for the network of one seed, with labels and class counts of the test split.
 
+    Args:
+        split: folder of the artifacts that say what the test split is.
+    """
+    table, dataset = source.labels.test, str(config.data.dataset_name)
 
-def _seed_run(study: TrackedRun, config: Config, source: Source, seed: int, split: Path) -> TrackedRun:
-    """The run that stands for the network of one seed, with labels and class counts of the test split."""
-    run = runs.find_or_create(
-        study.store,
-        "seed",
-        {names.KEY: keys.seed_key(source.population, seed), names.STUDY: config.study},
+    def make(run: TrackedRun) -> None:
+        params = {f"cfg/{name}": flatten(config)[name] for name in ("dataset_name", "architecture")}
+        run.log_new_params({**params, "cfg/seed": str(seed)})
+        profile = {"images": len(table), "patients": len(set(table.subjects)), "positives": table.counts()}
+        run.log_dataset(f"{dataset}-test", source.split, "testing", {"labels": Path(table.source).name}, profile)
+        run.log_files(split)
+        run.log(tags={names.TEST_SPLIT: source.split})
+
+    step = Step(
+        kind="seed",
+        identity={names.KEY: keys.seed_key(source.population, seed), names.STUDY: config.study},
         name=names.seed_run_name(seed),
+        make=make,
         parent=study.id,
         tags={
             names.TRAINING: source.population,
-            names.DATASET: str(config.data.dataset_name),
+            names.DATASET: dataset,
             names.ARCHITECTURE: config.training.architecture,
             names.SEED: str(seed),
             names.ORIGIN: names.IMPORTED,
         },
+        is_done=lambda run: names.TEST_SPLIT in run.tags,
     )
-    if names.TEST_SPLIT in run.tags:
-        return run
-    table = source.labels.test
-    with runs.ending(run):
-        run.resume()
-        run.log(params={f"cfg/{name}": flatten(config)[name] for name in ("dataset_name", "architecture")})
-        run.log(params={"cfg/seed": str(seed)})
-        profile = {"images": len(table), "patients": len(set(table.subjects)), "positives": table.counts()}
-        run.log_dataset(
-            f"{config.data.dataset_name}-test", source.split, "testing", {"labels": Path(table.source).name}, profile
-        )
-        run.log_files(split)
-        run.log(tags={names.TEST_SPLIT: source.split})
-    return run
+    return once.do(step)
 
 
 def _variant_tags(config: Config, source: Source, file: PredictionFile) -> dict[str, str]:
@@ -256,11 +253,11 @@ def _score(config: Config, source: Source, file: PredictionFile) -> Variant:
         "prunecxr": __version__,
     }
     write = partial(
-        variants.write_variant,
+        write_variant,
         ids=table.ids,
         classes=table.classes,
         predicted=values.astype(np.float32),
         scores=scores,
         recipe=origin,
     )
-    return Variant(variants.score_metrics(scores) | {names.REALISED_SPARSITY: file.sparsity}, write)
+    return Variant(score_metrics(scores) | {names.REALISED_SPARSITY: file.sparsity}, write)

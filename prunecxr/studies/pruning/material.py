@@ -11,7 +11,7 @@ import pandas as pd
 from prunecxr.data.cache import CachedImages, cache_images, data_fingerprint
 from prunecxr.data.datasets import Dataset, Split, open_dataset
 from prunecxr.data.held_out import HeldOut, open_held_out
-from prunecxr.data.images import resize
+from prunecxr.data.images import ImageSource, resize
 from prunecxr.studies.pruning.config import Config
 
 SPLITS = ("train", "val", "test")
@@ -92,8 +92,12 @@ def _decode(config: Config, split: Split) -> CachedImages:
     )
 
 
-def reader(config: Config) -> Callable[[str], np.ndarray]:
+def open_reader(config: Config) -> Callable[[str], np.ndarray]:
     """A look-up of single test images by id, gray pixels of shape (height, width), for the gallery of a report."""
-    images = open_held_out(config.data).test.images
+    return reader_of(open_held_out(config.data).test.images, config)
+
+
+def reader_of(images: ImageSource, config: Config) -> Callable[[str], np.ndarray]:
+    """The same, of images that have been found already."""
     at = {image_id: index for index, image_id in enumerate(images.ids)}
     return lambda image_id: resize(images.read(at[image_id]), config.data.image_size, config.data.interpolation)

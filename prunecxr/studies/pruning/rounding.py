@@ -32,7 +32,7 @@ def rounding_effect(
     """
     with rounded(prunable_weights(evaluator.model), precision):
         scores = class_scores(images.labels, probabilities(evaluator.logits(images.pixels)), classes)
-    before = run.store.client.get_run(run.id).data.metrics
+    before = run.metrics()
     metric = names.metric_names("ap", tuple(classes))
     change = scores["ap"] - scores.index.map(lambda name: before.get(metric[name], float("nan"))).astype(float)
     mean = float(scores["ap"].mean()) - before[names.MEAN_METRICS["ap"]]

@@ -1,129 +1,131 @@
-"""Many seeds, then findings: what is missing is made, what is there is found, and the user is told where to look."""
+"""The commands of a pruning study: what is missing is made, what is there is found, and the user is told where to look."""
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from prunecxr.compression.methods import Method
 from prunecxr.data.held_out import open_held_out
 from prunecxr.errors import UserError
-from prunecxr.options.recipe import flatten, to_recipe
-from prunecxr.studies.pruning import material, population, registration
-from prunecxr.studies.pruning.config import Config
+from prunecxr.studies.pruning import material
+from prunecxr.studies.pruning.config import Config, highlighted_pair
+from prunecxr.studies.pruning.task import PruningTask, check_names, check_same_training_data
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
-from prunecxr.work.identity import digest
+from prunecxr.work import studies
+from prunecxr.work.once import Once, ending
+from prunecxr.work.registration import register_network
+from prunecxr.work.studies import each_seed, mlflow_run
+from prunecxr.work.sweep import Sweep, sweep_seed
+from prunecxr.work.training import Trained, train_seed
 
 if TYPE_CHECKING:
     from prunecxr.studies.pruning.findings import Outcome
 
-
-@dataclass
-class Tally:
-    """What a command made and what it found made."""
-
-    trained: int = 0
-    trained_before: int = 0
-    evaluated: int = 0
-    evaluated_before: int = 0
-
-    def __str__(self) -> str:
-        return (
-            f"{self.trained} seed(s) trained ({self.trained_before} found), "
-            f"{self.evaluated} variant(s) evaluated ({self.evaluated_before} found)"
-        )
+KIND = "study"
 
 
 def run_study(store: Store, config: Config) -> None:
     """A whole study: train each seed, prune and evaluate it at every sparsity, analyse, and say where to look."""
-    population.check_names(config)
+    check_names(config)
     data = material.prepare(config)
+    highlighted_pair(config.analysis, data.dataset.classes, config.study)
     say_data(data)
-    study = open_study(store, config, adopt=True)
-    tally = Tally()
-    models: dict[float, str] = {}
-    with runs.ending(study):
+    once, task = Once(store), PruningTask(config, data)
+    study = open_study(once, config, adopt=True)
+    with ending(study):
         study.resume()
-        for number, seed in enumerate(config.seeds, 1):
-            print(f"seed {seed} ({number} of {len(config.seeds)})", flush=True)
-            seed_run, trained = population.train_seed(store, config, data, study.id, seed)
-            sweep = population.sweep_seed(store, config, data, seed_run)
-            tally.trained += trained
-            tally.trained_before += not trained
-            tally.evaluated += sweep.added
-            tally.evaluated_before += sweep.found
-            models |= sweep.models
-        outcome = _analyse(study, config, data) if len(config.compression.sparsities) > 1 else None
-        study.log(tags={names.NOTE: _note(config, outcome, tally)})
+        seeds = each_seed(config.seeds, lambda seed: _seed(once, task, study, seed))
+        outcome = None
+        if len(config.compression.sparsities) > 1:
+            outcome = _analyse(once, study, task, seeds.warnings())
+        study.log(tags={names.NOTE: note(config, outcome, tally(once))})
     runs.claim_invocation(store, "main", config.study, study.id, outcome.run.id if outcome else None)
-    print(f"study {config.study}: {tally}")
+    print(f"study {config.study}: {tally(once)}")
+    studies.say_failed(store, seeds.failed, len(seeds.done))
     if outcome is None:
         print("no analysis: the study asks for sparsity 0 alone, and there is nothing to compare")
-    else:
-        say_where_to_look(store, outcome, models[max(models)] if models else "")
+        return
+    models = {level: link for sweep in seeds.done.values() for level, link in sweep.models.items()}
+    say_where_to_look(store, outcome, models[max(models)] if models else "")
 
 
-def _analyse(study: TrackedRun, config: Config, data: material.Material) -> Outcome:
+def _seed(once: Once, task: PruningTask, study: TrackedRun, seed: int) -> Sweep:
+    trained = train_seed(once, task, study.id, seed)
+    return sweep_seed(once, task, trained, plan_of(task.config))
+
+
+def plan_of(config: Config) -> dict[Method, tuple[float, ...]]:
+    """What each network is pruned to."""
+    return {Method.parse(config.compression.method): config.compression.sparsities}
+
+
+def tally(once: Once) -> str:
+    """What a command made and what it found made."""
+    made, found = once.made, once.found
+    return (
+        f"{made['seed']} seed(s) trained ({found['seed']} found), "
+        f"{made['variant']} variant(s) evaluated ({found['variant']} found)"
+    )
+
+
+def _analyse(once: Once, study: TrackedRun, task: PruningTask, notes: list[str]) -> Outcome:
     # Here, since a training need not wait for the libraries of statistics and drawing.
     from prunecxr.studies.pruning import findings
-    from prunecxr.studies.pruning.charts import log_curves
 
-    outcome = findings.analyse_study(
-        study.store,
-        config.study,
-        config.compression.method,
-        config.analysis,
-        population_key=population.population_key(config, data, population.compute_of(config)),
-        seeds=config.seeds,
-        sparsities=config.compression.sparsities,
-        read_image=material.reader(config),
+    config = task.config
+    wanted = findings.Wanted(
+        config.study, config.compression.method, task.population_key(), config.seeds, config.compression.sparsities
     )
-    log_curves(study, outcome.population)
-    return outcome
+    pictures = findings.Pictures(material.reader_of(task.material.dataset.test.images, config))
+    return findings.analyse_study(once, study, wanted, config.analysis, pictures, notes)
 
 
 def train(store: Store, config: Config, seed: int) -> None:
     """The training of one seed."""
-    population.check_names(config)
+    check_names(config)
     data = material.prepare(config)
     say_data(data)
-    study = open_study(store, config)
-    seed_run, trained = population.train_seed(store, config, data, study.id, seed, adopt=True)
-    runs.claim_invocation(store, "train", config.study, study.id, seed_run.id)
-    print(f"seed run {seed_run.id}: seed {seed} {'trained' if trained else 'was trained before'}")
-    print(f"model: {registration.link_of_dense(seed_run)}")
-    print(f"next: {mlflow_run(store, 'prune', run=seed_run.id)}")
+    once = Once(store)
+    study = open_study(once, config)
+    trained = train_seed(once, PruningTask(config, data), study.id, seed, adopt=True, again=True)
+    run = trained.run
+    runs.claim_invocation(store, "train", config.study, study.id, run.id)
+    print(f"seed run {run.id}: seed {seed} {'trained' if once.made['seed'] else 'was trained before'}")
+    print(f"model: {register_network(run)}")
+    print(f"next: {mlflow_run(store, 'prune', run=run.id)}")
 
 
 def prune(store: Store, config: Config, seed_run: TrackedRun) -> None:
     """The pruning and evaluation of the network of a seed run."""
-    own = seed_run.tags[names.STUDY]
-    if config.study != own:
-        raise UserError(f"option study: seed run {seed_run.id} belongs to study {own!r}; its variants do, too")
-    population.check_names(config)
+    study = seed_run.tags[names.STUDY]
+    if config.study != study:
+        raise UserError(f"option study: seed run {seed_run.id} belongs to study {study!r}; its variants do, too")
+    check_names(config)
     data: material.Evaluable
     if runs.origin_of(seed_run) == names.AUDITED:
         data = material.prepare_held_out(config, open_held_out(config.data))
     else:
         data = material.prepare(config)
-        population.check_same_training_data(seed_run, data)
+        check_same_training_data(seed_run, data.fingerprints)
     say_data(data)
-    sweep_and_say(store, config, data, seed_run)
+    sweep_and_say(store, PruningTask(config, data), Trained(seed_run))
 
 
-def sweep_and_say(store: Store, config: Config, data: material.Evaluable, seed_run: TrackedRun) -> None:
+def sweep_and_say(store: Store, task: PruningTask, trained: Trained) -> None:
     """Prune the network of a seed run, evaluate it, and say what came of it and what is next."""
-    sweep = population.sweep_seed(store.in_experiment(seed_run.store.experiment_id), config, data, seed_run)
-    runs.claim_invocation(store, "prune", config.study, seed_run.tags[names.PARENT], seed_run.id)
-    print(f"seed run {seed_run.id}: {sweep.added} variant(s) evaluated, {sweep.found} found")
+    run = trained.run
+    once = Once(store.in_experiment(run.store.experiment_id))
+    sweep = sweep_seed(once, task, trained, plan_of(task.config))
+    runs.claim_invocation(store, "prune", task.study, run.tags[names.PARENT], run.id)
+    print(f"seed run {run.id}: {sweep.added} variant(s) evaluated, {len(sweep.runs) - sweep.added} found")
     for sparsity, link in sorted(sweep.models.items()):
         print(f"model at sparsity {sparsity:g}: {link}")
-    print(f"next: {mlflow_run(store, 'analyze', study=config.study)}")
+    print(f"next: {mlflow_run(store, 'analyze', study=task.study)}")
 
 
-def open_study(store: Store, config: Config, adopt: bool = False, origin: str = names.TRAINED) -> TrackedRun:
+def open_study(once: Once, config: Config, *, adopt: bool = False, origin: str = names.TRAINED) -> TrackedRun:
     """The study's own run, parent of its seeds, with its description and the recipe asked for last.
 
     Args:
@@ -131,25 +133,10 @@ def open_study(store: Store, config: Config, adopt: bool = False, origin: str = 
     Raises:
         UserError: the study holds networks from elsewhere.
     """
-    check_origin(store, config.study, origin)
-    with population.working_on(config, f"study-{digest({'study': config.study})}"):
-        study = runs.find_or_create(
-            store,
-            "study",
-            {names.STUDY: config.study},
-            name=config.study,
-            tags={names.NOTE: _note(config), names.ORIGIN: origin},
-            adopt=adopt,
-        )
-        if names.DATASET not in study.tags:
-            study.log(
-                params={f"cfg/{name}": text for name, text in flatten(config).items()},
-                tags={names.DATASET: config.data.dataset_name or config.data.dataset},
-            )
-            study.finish()
-    with study.files() as folder:
-        (folder / names.RECIPE).write_text(to_recipe(config), encoding="utf-8")
-    return study
+    check_origin(once.store, config.study, origin)
+    dataset = config.data.dataset_name or config.data.dataset
+    tags = {names.NOTE: note(config), names.ORIGIN: origin, names.DATASET: dataset}
+    return studies.open_study(once, KIND, config.study, config, tags, adopt=adopt)
 
 
 HOLDS = {
@@ -161,8 +148,8 @@ HOLDS = {
 
 def check_origin(store: Store, study: str, origin: str) -> None:
     """Raise a UserError if a study holds what is from elsewhere: its findings would mix what cannot be compared."""
-    found = [runs.find(store, "study", {names.STUDY: study}), runs.find(store, "seed", {names.STUDY: study})]
-    others = {other for run in found if run is not None and (other := runs.origin_of(run)) not in (None, origin)}
+    there = [runs.find(store, kind, {names.STUDY: study}) for kind in (KIND, "seed")]
+    others = {other for run in there if run is not None and (other := runs.origin_of(run)) not in (None, origin)}
     for other in others:
         raise UserError(f"option study: {study!r} holds {HOLDS[other]}; give {HOLDS[origin]} a study of their own")
 
@@ -175,7 +162,7 @@ def say_data(data: material.Evaluable) -> None:
         print(f"warning: {warning}", flush=True)
 
 
-def _note(config: Config, outcome: Outcome | None = None, tally: Tally | None = None) -> str:
+def note(config: Config, outcome: Outcome | None = None, tally: str = "") -> str:
     """The description that the MLflow UI shows: markdown."""
     ks = config.compression.sparsities
     dataset = config.data.dataset_name or config.data.dataset
@@ -191,7 +178,7 @@ def _note(config: Config, outcome: Outcome | None = None, tally: Tally | None = 
     ]
     if outcome is not None:
         lines.append(f"- analysis run `{outcome.run.id}`: `report.html`, tables, figures")
-    if tally is not None:
+    if tally:
         lines.append(f"Last command: {tally}.")
     return "\n\n".join(line for line in lines if line)
 
@@ -208,13 +195,6 @@ def say_where_to_look(store: Store, outcome: Outcome, model: str) -> None:
         print(f"warning: {len(outcome.population.missing)} variant(s) of the study are missing; the report lists them")
 
 
-def mlflow_run(store: Store, entry: str, **parameters: str) -> str:
-    """The command line of the next step."""
-    given = " ".join(f"-P {name}={shlex.quote(value)}" for name, value in parameters.items())
-    experiment = shlex.quote(store.experiment_name)
-    return f"mlflow run . --env-manager local --experiment-name {experiment} -e {entry} {given}"
-
-
 def resolve_seed_run(store: Store, run_id: str) -> TrackedRun:
     """The trained seed run of that id.
 
@@ -223,7 +203,7 @@ def resolve_seed_run(store: Store, run_id: str) -> TrackedRun:
     """
     run = runs.get(store, run_id)
     if run is None:
-        raise UserError(f"option run: no run {run_id!r} in {store.uri}; give the id of a seed run")
+        raise UserError(f"option run: no run {run_id!r} in {store}; give the id of a seed run")
     kind = run.tags.get(names.KIND, "")
     if kind == "variant":
         raise UserError(f"option run: {run_id} is a variant; give its seed run, {run.tags[names.PARENT]}")

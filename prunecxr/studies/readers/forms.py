@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,84 +19,66 @@ from prunecxr.data.labels import LabelTable
 from prunecxr.errors import UserError
 from prunecxr.report.style import as_png as figure_png
 from prunecxr.report.style import as_svg
-from prunecxr.studies.pruning.config import Config
-from prunecxr.studies.pruning.configure import configure_from_run
+from prunecxr.studies.configure import configure_from_run
+from prunecxr.studies.kinds import configuration
 from prunecxr.studies.readers.analysis import QUESTIONS, assign, summary
 from prunecxr.studies.readers.answers import find_files, read_answers
+from prunecxr.studies.readers.options import Answers, Draw
 from prunecxr.studies.readers.sections import findings as reader_findings
 from prunecxr.studies.readers.sections.findings import ReaderFindings
 from prunecxr.studies.readers.sections.form import Item, as_png, form_page, form_table
 from prunecxr.tracking import names, runs
-from prunecxr.tracking.query import fetch, locate_study
+from prunecxr.tracking.artifacts import fetch
+from prunecxr.tracking.query import locate_study
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 from prunecxr.work.identity import digest
+from prunecxr.work.once import Once, Step
 
 EXPORT, IMPORT = "reader_export", "reader_import"
 TEXTS = {"item": str, "id": str, "subject_id": str}
 Read = Callable[[str], np.ndarray]
 
 
-@dataclass(frozen=True)
-class Draw:
-    """How many images are drawn for whom, and how large they are shown (0: as they are)."""
-
-    readers: int
-    images_per_reader: int
-    reader_seed: int
-    longest_side: int
-
-    @staticmethod
-    def of(given: dict[str, str]) -> Draw:
-        """From the texts of the options; empty ones take their defaults, the paper's where it has one."""
-        return Draw(
-            whole(given, "readers", 6, 1, 99),
-            whole(given, "images_per_reader", 40, 2, 1000),
-            whole(given, "reader_seed", 0, 0, 2**32 - 1),
-            whole(given, "longest_side", 0, 64, 10_000),
-        )
-
-
-def export_forms(store: Store, given: dict[str, str]) -> None:
+def export_forms(store: Store, draw: Draw, options: dict[str, str]) -> None:
     """Write each reader's form, their images and the key, as a run of the study.
 
     Args:
-        given: texts of the options study, readers, images_per_reader, reader_seed, longest_side, recipe, images,
-            labels; empty ones take their defaults.
+        options: texts of study, recipe, images, labels; empty ones take their defaults.
     Raises:
         UserError: no finished analysis, too few PIEs, or images that cannot be found.
     """
-    draw = Draw.of(given)
-    options = {name: given[name] for name in ("recipe", "study", "images", "labels")}
-    name = configure_from_run(None, options).study
+    name = configure_from_run(None, options, configuration("pruning")).study
     there = locate_study(store, name)
     study = runs.find(there, "study", {names.STUDY: name})
-    config = configure_from_run(study, options)
+    config = configure_from_run(study, options, configuration("pruning"))
     analysis = _newest(there, "analysis", name, "an analysis; make one with -e analyze")
     pies, classes = _pies(analysis)
     # The key of the analysis enters the draw, so that the seed alone does not tell which positions hold PIEs.
     seed = (draw.reader_seed, int(_analysed(analysis), 16))
     drawn = assign(pies, draw.readers, draw.images_per_reader, seed)
     read = _images(config, options, drawn["id"].tolist())
-    run = runs.find_or_create(
-        there,
-        EXPORT,
-        {names.KEY: _export_key(analysis, draw, config), names.STUDY: name},
+
+    def make(run: TrackedRun) -> None:
+        items = drawn.merge(pies[["id", *classes]], on="id", how="left", validate="one_to_one")
+        _log_forms(run, items, classes, read, draw.longest_side or None, name)
+        params = {"analysis": analysis.id, **draw.model_dump()}
+        run.log_new_params({f"cfg/{option}": str(value) for option, value in params.items()})
+
+    once, parent = Once(there), study.id if study else None
+    step = Step(
+        kind=EXPORT,
+        identity={names.KEY: _export_key(analysis, draw, config), names.STUDY: name},
         name=f"forms for {draw.readers} readers",
-        parent=study.id if study else None,
+        make=make,
+        parent=parent,
         adopt=True,
     )
-    added = not run.finished
-    if added:
-        with runs.ending(run):
-            run.resume()
-            items = drawn.merge(pies[["id", *classes]], on="id", how="left", validate="one_to_one")
-            _log_forms(run, items, classes, read, draw.longest_side or None, name)
-            chosen = {"analysis": analysis.id, **asdict(draw)}
-            run.log(params={f"cfg/{option}": str(value) for option, value in chosen.items()})
+    run = once.do(step)
+    added = bool(once.made[EXPORT])
     runs.claim_invocation(store, EXPORT, name, study.id if study and there is store else None, run.id)
     print(f"export run {run.id}{'' if added else ' (found: same analysis, same options)'}")
-    print(f"forms, one a reader: {there.artifact_location(run.id, 'forms')}")
+    print(f"forms, one per reader: {there.artifact_location(run.id, 'forms')}")
     print(f"key, not for readers: {there.artifact_location(run.id, names.READER_KEY)}")
     print(f"next: -e {IMPORT} -P study={name!r} -P answers=FOLDER (of the files that readers return)")
 
@@ -105,44 +88,46 @@ def _analysed(analysis: TrackedRun) -> str:
     return analysis.tags.get(names.ANALYSED, analysis.tags[names.KEY])
 
 
-def _export_key(analysis: TrackedRun, draw: Draw, config: Config) -> str:
-    parts = {"analysis": _analysed(analysis), "draw": asdict(draw), "data": config.data.model_dump(mode="json")}
+def _export_key(analysis: TrackedRun, draw: Draw, config: Any) -> str:
+    parts = {"analysis": _analysed(analysis), "draw": draw.model_dump(), "data": config.data.model_dump(mode="json")}
     return digest({**parts, "prunecxr": __version__})
 
 
-def import_answers(store: Store, given: dict[str, str]) -> None:
+def import_answers(store: Store, asked: Answers) -> None:
     """Check the readers' answers, join them to the key, analyse them, and log all of it as a run of the study.
 
-    Args:
-        given: texts of the options answers, study, export_run, allow_missing.
     Raises:
         UserError: no such export, or anything wrong with the answers, named with file and row.
     """
-    files = find_files(given["answers"])
-    allow_missing = truth(given, "allow_missing")
-    there, export = _export(store, given["study"], given["export_run"])
+    files = find_files(asked.answers)
+    there, export = _export(store, asked.study, asked.export_run)
     study = export.tags[names.STUDY]
     with TemporaryDirectory(prefix="prunecxr-") as folder:
-        drawn = pd.read_csv(fetch(there, export.id, names.READER_KEY, Path(folder)), dtype=TEXTS, keep_default_na=False)
-    answers = read_answers(files, drawn, export.id, allow_missing)
+        drawn = pd.read_csv(fetch(export, names.READER_KEY, Path(folder)), dtype=TEXTS, keep_default_na=False)
+    answers = read_answers(files, drawn, export.id, asked.allow_missing)
     said = answers[["item", *QUESTIONS]].astype(str).to_numpy().tolist()
-    run = runs.find_or_create(
-        there,
-        IMPORT,
-        {names.KEY: digest({"export": export.id, "answers": said, "prunecxr": __version__}),
-         names.STUDY: study},
+    table = summary(answers)
+    findings = ReaderFindings(study, table, missing_warnings(answers), {})
+
+    def make(run: TrackedRun) -> None:
+        _log_answers(run, answers, replace(findings, provenance=_provenance(answers, export, run)))
+        run.log(metrics=_headline(table))
+        run.log_new_params({"cfg/export_run": export.id})
+
+    once = Once(there)
+    step = Step(
+        kind=IMPORT,
+        identity={
+            names.KEY: digest({"export": export.id, "answers": said, "prunecxr": __version__}),
+            names.STUDY: study,
+        },
         name=f"answers of {count_readers(answers)} readers",
+        make=make,
         parent=export.tags.get(names.PARENT),
         adopt=True,
-    )  # fmt: skip
-    added = not run.finished
-    table = summary(answers)
-    findings = ReaderFindings(study, table, missing_warnings(answers), _provenance(answers, export, run))
-    if added:
-        with runs.ending(run):
-            run.resume()
-            _log_answers(run, answers, findings)
-            run.log(metrics=_headline(table), params={"cfg/export_run": export.id})
+    )
+    run = once.do(step)
+    added = bool(once.made[IMPORT])
     runs.claim_invocation(store, IMPORT, study, export.tags.get(names.PARENT) if there is store else None, run.id)
     print(f"import run {run.id}{'' if added else ' (found: same answers)'}")
     for row in table.itertuples(index=False):
@@ -150,28 +135,6 @@ def import_answers(store: Store, given: dict[str, str]) -> None:
     for warning in findings.warnings:
         print(f"warning: {warning}")
     print(f"report: {there.artifact_location(run.id, names.READER_REPORT)}")
-
-
-def whole(given: dict[str, str], name: str, default: int, low: int, high: int) -> int:
-    """A whole number among the options.
-
-    Raises:
-        UserError: it is no whole number from `low` to `high`.
-    """
-    text = given[name]
-    if not text:
-        return default
-    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
-        raise UserError(f"option {name}: {text!r} is not valid: give a whole number from {low} to {high}")
-    return int(text)
-
-
-def truth(given: dict[str, str], name: str) -> bool:
-    """A yes or no among the options; no where it is not given."""
-    text = given[name].lower()
-    if text not in ("", "true", "false", "yes", "no", "1", "0"):
-        raise UserError(f"option {name}: {given[name]!r} is not valid: give true or false")
-    return text in ("true", "yes", "1")
 
 
 def count_readers(answers: pd.DataFrame) -> int:
@@ -194,11 +157,11 @@ def missing_warnings(answers: pd.DataFrame) -> list[str]:
 
 def _newest(store: Store, kind: str, study: str, wanted: str) -> TrackedRun:
     """The newest finished run of that kind; those that merely point to another carry no key."""
-    found = [run for run in runs.search(store, {names.KIND: kind, names.STUDY: study}, finished=True)
-             if names.KEY in run.data.tags]  # fmt: skip
-    if not found:
+    finished = runs.search(store, {names.KIND: kind, names.STUDY: study}, finished=True)
+    newest = next((run for run in finished if names.KEY in run.tags), None)
+    if newest is None:
         raise UserError(f"option study: {study!r} has no finished run of {wanted}")
-    return runs.wrap(store, found[0])
+    return newest
 
 
 def _export(store: Store, study: str, run_id: str) -> tuple[Store, TrackedRun]:
@@ -208,25 +171,24 @@ def _export(store: Store, study: str, run_id: str) -> tuple[Store, TrackedRun]:
         return there, _newest(there, EXPORT, study, "the forms; make one with -e reader_export")
     run = runs.get(store, run_id)
     if run is None or run.tags.get(names.KIND) != EXPORT or names.KEY not in run.tags or not run.finished:
-        raise UserError(f"option export_run: {run_id!r} is no finished run of -e reader_export in {store.uri}")
+        raise UserError(f"option export_run: {run_id!r} is no finished run of -e reader_export in {store}")
     if study and study != run.tags[names.STUDY]:
         raise UserError(f"option export_run: {run_id} belongs to study {run.tags[names.STUDY]!r}, not {study!r}")
-    experiment = store.client.get_run(run_id).info.experiment_id
-    return (store if experiment == store.experiment_id else store.in_experiment(experiment)), run
+    return store.in_experiment(run.experiment_id), run
 
 
 def _pies(analysis: TrackedRun) -> tuple[pd.DataFrame, list[str]]:
     """The table of PIEs of an analysis, and the class names among its columns."""
     with TemporaryDirectory(prefix="prunecxr-") as folder:
-        table = fetch(analysis.store, analysis.id, "tables/classes.csv", Path(folder))
+        table = fetch(analysis, "tables/classes.csv", Path(folder))
         classes = pd.read_csv(table, usecols=["class"], dtype=str, keep_default_na=False)["class"].tolist()
-        path = fetch(analysis.store, analysis.id, "tables/pies.csv", Path(folder))
+        path = fetch(analysis, "tables/pies.csv", Path(folder))
         columns = ["id", "subject_id", "agreement", "is_pie", *classes]
         pies = pd.read_csv(path, usecols=columns, dtype=TEXTS, keep_default_na=False, na_values={"agreement": [""]})
     return pies, classes
 
 
-def _images(config: Config, options: dict[str, str], ids: list[str]) -> Read:
+def _images(config: Any, options: dict[str, str], ids: list[str]) -> Read:
     """A look-up of images by id, as large as their files are.
 
     A folder of images that is given without labels is searched for the ids alone: it need not hold the images of

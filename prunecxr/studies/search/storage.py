@@ -70,6 +70,16 @@ def open_journal(path: Path) -> BaseStorage:
         return JournalStorage(JournalFileBackend(str(path), lock_obj=_JournalLock(path)))
 
 
+def check_database(url: str | None) -> None:
+    """Open the database that a search is to share, if one is named, to see whether that can be done.
+
+    Raises:
+        UserError, EnvironmentFault: see :func:`open_database`.
+    """
+    if url:
+        open_database(url)
+
+
 def open_database(url: str) -> BaseStorage:
     """The database of that SQLAlchemy URL; running trials give it signs of life.
 
@@ -79,9 +89,9 @@ def open_database(url: str) -> BaseStorage:
     """
     try:
         shown = sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
-    except sqlalchemy.exc.ArgumentError:
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # its text is kept back, there may be a password in it
         raise UserError(
-            f"option storage: {url!r} is no database URL like postgresql://user@host/database or sqlite:////path/file"
+            "option storage: this is no database URL like postgresql://user@host/database or sqlite:////path/file"
         ) from None
     with _opening(shown), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

@@ -51,9 +51,9 @@ def find_run(store: Store, tune_run: str, config: Config, index: int, key: str) 
 
 
 def params_of(config: Config) -> dict[str, str]:
-    """The params of a trial's run: every training option, by the names that seed runs have."""
+    """The params of a trial's run: every training option that has an effect, by the names that seed runs have."""
     texts = flatten(config)
-    chosen = {f"cfg/{name}": texts[name] for name in type(config.training).model_fields}
+    chosen = {f"cfg/{name}": texts[name] for name in type(config.training).model_fields if name in texts}
     return {**chosen, "cfg/seed": str(config.seeds[0])}
 
 

@@ -171,7 +171,7 @@ def test_empty_missing_and_forgotten_folders(tmp_path: Path):
     with pytest.raises(UserError, match="images: dataset isic2017 needs the folder"):
         open_lesions(options("isic2017"))
     with pytest.raises(UserError, match="dataset: unknown 'isic'; known: phantom, isic2017, isic2018, csv"):
-        open_lesions(options("isic"))
+        open_lesions(options("phantom").model_copy(update={"dataset": "isic"}))
 
 
 def test_other_tables_are_left_alone_and_broken_ones_are_named(isic: Path):

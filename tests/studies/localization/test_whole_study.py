@@ -258,7 +258,7 @@ def test_without_htls_nothing_is_fine_tuned_and_the_report_says_so(store):
         ({"method": "luck"}, "option method: unknown criterion 'luck'"),
         ({"ablation_methods": "random,magnitude@row"}, "option method: unknown scope 'row'"),
         ({"image_size": "40"}, "option image_size: a U-Net halves its image 4 times; 40 is no multiple of 16"),
-        ({"dataset": "moles"}, "dataset: unknown 'moles'"),
+        ({"dataset": "moles"}, "option dataset: 'moles' is not valid: there is none of that name"),
         ({"dataset": "isic2017"}, "images"),
     ],
 )

@@ -14,21 +14,21 @@ from PIL import Image
 from torch import nn
 
 from entrypoints import prune as entry
+from entrypoints.analyze import DECLARATION as ANALYZE
 from prunecxr.errors import UserError
 from prunecxr.evaluation.predict import predict_logits, probabilities
 from prunecxr.networks.families import build_model
-from prunecxr.options.command_line import parse_arguments
+from prunecxr.options.command_line import parse
 from prunecxr.studies.pruning import audit as auditing
 from prunecxr.studies.pruning import importing, registration, study
 from prunecxr.studies.pruning.analyze import analyze
-from prunecxr.studies.pruning.config import Config
 from prunecxr.tracking import names, query, registry, runs
 from tests.studies.conftest import small
 from tests.tiny import CPU
 
 SMALLEST = "shufflenet_v2_x0_5"  # of torchvision's networks with a linear head
 CLASSES = ("Mass", "Hernia", "No Finding")
-GIVEN = parse_arguments("", {"recipe": "", "study": ""}, ["--study=audit", "--bootstrap=200"], model=Config)
+GIVEN = parse(ANALYZE, ["--study=audit", "--bootstrap=200"])[1]
 
 
 @pytest.fixture
@@ -303,7 +303,7 @@ def test_the_command_line(store, folder, monkeypatch, capsys):
     (seed_run,) = runs.search(store, {names.KIND: "seed", names.SEED: "7", names.STUDY: "mine"}, finished=True)
     assert seed_run.data.params["used/model"] == f"{folder}/1.pt"
     monkeypatch.setattr("sys.argv", ["prune", *argv, "--epochs=3"])
-    with pytest.raises(UserError, match="option epochs: the network is trained already"):
+    with pytest.raises(UserError, match="option epochs: prune does not take it"):
         entry.command()
     monkeypatch.setattr("sys.argv", ["prune", f"--model={folder}/1.pt", "--seed=x"])
     with pytest.raises(UserError, match="option seed: 'x' is not valid"):

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 
 from entrypoints import import_predictions as entry
+from entrypoints.analyze import DECLARATION as ANALYZE
 from prunecxr.errors import UserError
-from prunecxr.options.command_line import parse_arguments
+from prunecxr.options.command_line import parse
 from prunecxr.studies.pruning import importing, material
 from prunecxr.studies.pruning.analyze import analyze
-from prunecxr.studies.pruning.config import Config
 from prunecxr.tracking import names, query, runs
 from tests.studies.conftest import small
 
-GIVEN = parse_arguments("", {"recipe": "", "study": ""}, ["--study=brought", "--bootstrap=200"], model=Config)
+GIVEN = parse(ANALYZE, ["--study=brought", "--bootstrap=200"])[1]
 
 
 def counts(store) -> Counter[str]:

@@ -11,19 +11,19 @@ import pandas as pd
 import pytest
 import torch
 
+from entrypoints.analyze import DECLARATION as ANALYZE
 from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.evaluation.metrics import class_scores
-from prunecxr.options.command_line import parse_arguments
+from prunecxr.options.command_line import parse
 from prunecxr.studies.pruning import material, population, registration, study
 from prunecxr.studies.pruning.analyze import analyze
 from prunecxr.studies.pruning.check import check_data
-from prunecxr.studies.pruning.config import Config
 from prunecxr.tracking import names, registry, runs
 from prunecxr.tracking.query import fetch
 from tests.studies.conftest import small
 
 # The command line `--study=small` of the analysis.
-GIVEN = parse_arguments("", {"recipe": "", "study": ""}, ["--study=small"], model=Config)
+GIVEN = parse(ANALYZE, ["--study=small"])[1]
 
 
 def everything(store) -> dict[str, str]:

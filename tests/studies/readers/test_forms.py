@@ -11,10 +11,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from entrypoints import reader_export, reader_import
 from prunecxr.errors import UserError
+from prunecxr.options.command_line import parse
 from prunecxr.options.recipe import to_recipe
 from prunecxr.studies.readers import forms as readers
 from prunecxr.studies.readers.answers import read_answers
+from prunecxr.studies.readers.options import Answers, Draw
 from prunecxr.studies.readers.sections.form import FORMAT
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.query import fetch
@@ -25,13 +28,16 @@ CLASSES = ("Hernia", "Edema", "No Finding")
 SIDES = {"width": 90, "height": 70}
 
 
-def options(**given: str) -> dict[str, str]:
-    every = ("study", "readers", "images_per_reader", "reader_seed", "longest_side", "recipe", "images", "labels")
-    return {**dict.fromkeys(every, ""), "study": "small", "readers": "2", "images_per_reader": "6", **given}
+def options(**given: str) -> tuple[Draw, dict[str, str]]:
+    """What the entry point makes of `--study=small --readers=2 --images_per_reader=6` and further options."""
+    texts = {"study": "small", "readers": "2", "images_per_reader": "6", **given}
+    own, others = parse(reader_export.DECLARATION, [f"--{name}={text}" for name, text in texts.items()])
+    return own, others
 
 
-def returned(folder: Path | str, **given: str) -> dict[str, str]:
-    return {"answers": str(folder), "study": "small", "export_run": "", "allow_missing": "", **given}
+def returned(folder: Path | str, **given: str) -> Answers:
+    texts = {"answers": str(folder), "study": "small", **given}
+    return parse(reader_import.DECLARATION, [f"--{name}={text}" for name, text in texts.items()])[0]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +87,7 @@ def analyse(store, study, key: str) -> None:
 @pytest.fixture
 def exported(analysed, capsys):
     """The store, the folder of the forms, and the key, after an export."""
-    readers.export_forms(analysed, options(images="pictures"))
+    readers.export_forms(analysed, *options(images="pictures"))
     capsys.readouterr()
     (run,) = runs.search(analysed, {names.KIND: "reader_export"})
     path = fetch(analysed, run.info.run_id, "key.csv", Path())
@@ -146,28 +152,28 @@ def test_images_are_those_of_the_files_at_their_full_size(exported, tmp_path):
 
 
 def test_images_may_be_shrunk_and_come_from_the_data_set(analysed):
-    readers.export_forms(analysed, options(images="pictures", longest_side="64"))
+    readers.export_forms(analysed, *options(images="pictures", longest_side="64"))
     forms = fetch(analysed, export_of(analysed), "key.csv", Path()).parent / "forms"
     with Image.open(next((forms / "images").iterdir())) as image:
         assert image.size == (64, 50)
     with pytest.raises(
         UserError, match="12 of 12 images that were drawn are not in the test split of data set phantom"
     ):
-        readers.export_forms(analysed, options())
+        readers.export_forms(analysed, *options())
     Path("empty").mkdir()
     with pytest.raises(UserError, match="analysis: 12 of 12 images are not below empty"):
-        readers.export_forms(analysed, options(images="empty"))
+        readers.export_forms(analysed, *options(images="empty"))
 
 
 def test_the_same_command_adds_nothing_another_seed_another_run(exported, capsys):
     store, *_ = exported
-    readers.export_forms(store, options(images="pictures"))
+    readers.export_forms(store, *options(images="pictures"))
     assert "found: same analysis, same options" in capsys.readouterr().out
     assert len(runs.search(store, {names.KIND: "reader_export"})) == 1
-    readers.export_forms(store, options(images="pictures", reader_seed="1"))
+    readers.export_forms(store, *options(images="pictures", reader_seed="1"))
     assert len(runs.search(store, {names.KIND: "reader_export"})) == 2
     analyse(store, runs.find(store, "study", {names.STUDY: "small"}), "00000000000000bb")
-    readers.export_forms(store, options(images="pictures"))
+    readers.export_forms(store, *options(images="pictures"))
     assert len(runs.search(store, {names.KIND: "reader_export"})) == 3
 
 
@@ -178,7 +184,7 @@ def test_the_runs_that_mlflow_makes_become_the_export_and_the_import(analysed, m
         own = client.create_run(analysed.experiment_id).info.run_id
         client.log_param(own, "reader_seed", "''")
         monkeypatch.setenv("MLFLOW_RUN_ID", own)
-        readers.export_forms(open_store(analysed.uri), options(images="pictures"))
+        readers.export_forms(open_store(analysed.uri), *options(images="pictures"))
         monkeypatch.delenv("MLFLOW_RUN_ID")
     (first,) = [run for run in runs.search(analysed, {names.KIND: "reader_export"}) if names.KEY in run.data.tags]
     assert first.data.params["cfg/reader_seed"] == "0"
@@ -201,9 +207,9 @@ def test_an_interrupted_export_is_continued(analysed, monkeypatch):
     real = readers.form_page
     monkeypatch.setattr(readers, "form_page", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        readers.export_forms(analysed, options(images="pictures"))
+        readers.export_forms(analysed, *options(images="pictures"))
     monkeypatch.setattr(readers, "form_page", real)
-    readers.export_forms(analysed, options(images="pictures"))
+    readers.export_forms(analysed, *options(images="pictures"))
     (run,) = runs.search(analysed, {names.KIND: "reader_export"})
     assert run.info.status == "FINISHED"
 
@@ -211,7 +217,7 @@ def test_an_interrupted_export_is_continued(analysed, monkeypatch):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"readers": "0"}, "option readers: '0' is not valid: give a whole number from 1 to 99"),
+        ({"readers": "0"}, "option readers: '0' is not valid: input should be greater than or equal to 1"),
         ({"readers": "many"}, "option readers: 'many'"),
         ({"images_per_reader": "5"}, "images_per_reader: 5 cannot be halved"),
         ({"reader_seed": "-1"}, "option reader_seed: '-1'"),
@@ -222,14 +228,14 @@ def test_an_interrupted_export_is_continued(analysed, monkeypatch):
 )
 def test_what_cannot_be_exported_leaves_nothing(analysed, given, message):
     with pytest.raises(UserError, match=message):
-        readers.export_forms(analysed, options(images="pictures", **given))
+        readers.export_forms(analysed, *options(images="pictures", **given))
     assert not runs.search(analysed, {names.KIND: "reader_export"})
 
 
 def test_a_study_without_an_analysis(store):
     runs.find_or_create(store, "variant", {names.STUDY: "small"}, name="v").finish()
     with pytest.raises(UserError, match="'small' has no finished run of an analysis; make one with -e analyze"):
-        readers.export_forms(store, options())
+        readers.export_forms(store, *options())
     Path("a.json").write_text("{}")
     with pytest.raises(UserError, match="no finished run of the forms; make one with -e reader_export"):
         readers.import_answers(store, returned("a.json"))
@@ -285,7 +291,7 @@ def test_which_export(exported):
     store, _, key = exported
     first = export_of(store)
     path = save(Path("all.json"), first, answers_of(key))
-    readers.export_forms(store, options(images="pictures", reader_seed="1"))
+    readers.export_forms(store, *options(images="pictures", reader_seed="1"))
     with pytest.raises(UserError, match=f"all.json: answers of export run {first}, not of {export_of(store)}"):
         readers.import_answers(store, returned(path))
     readers.import_answers(store, returned(path, export_run=first, study=""))

@@ -54,7 +54,7 @@ def test_a_journal_that_cannot_be_written_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("url", "kind", "message"),
     [
-        ("nonsense", UserError, "option storage: 'nonsense' is no database URL like postgresql://"),
+        ("nonsense", UserError, "option storage: this is no database URL like postgresql://"),
         (
             "postgresql://u:secret@127.0.0.1:1/x",
             EnvironmentFault,

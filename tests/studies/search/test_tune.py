@@ -251,7 +251,7 @@ def test_the_best_epoch_is_the_one_that_training_keeps(store, monkeypatch):
         (searching(), {"workers": "0"}, UserError, "option workers: '0' is not valid"),
         (searching(), {"timeout": "-1"}, UserError, "option timeout: '-1' is not valid"),
         (searching(), {"timeout": "0.000001"}, UserError, r"no trial was completed \(0 complete, 0 pruned, 0 failed\)"),
-        (searching(), {"storage": "here"}, UserError, "option storage: 'here' is no database URL"),
+        (searching(), {"storage": "here"}, UserError, "option storage: this is no database URL"),
         (searching(), {"storage": "postgresql://127.0.0.1:1/x"}, EnvironmentFault, "option storage: postgresql"),
         (searching({"architecture": ["resnet18", "resnet19"]}), {}, UserError, "has no classifier 'resnet19'"),
         (searching({"weights": ["none", "nowhere.pt"]}), {}, UserError, "option weights: 'nowhere.pt' is no file"),

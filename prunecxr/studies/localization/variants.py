@@ -1,0 +1,101 @@
+"""Which networks, variants and searches belong to a localization study, by their keys. Knows no torch.
+
+Work and analysis ask the same object, so that what was made is what is found, from the tracking server alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prunecxr.studies.localization import keys
+from prunecxr.studies.localization.config import HtlConfig
+
+DENSE = "magnitude"  # method of the variant at 0, which is the plain network itself
+HTL = "htl"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the options choose, given the data.
+
+    Attributes:
+        prints: content fingerprint of every split.
+    """
+
+    config: HtlConfig
+    prints: Mapping[str, str]
+
+    @property
+    def task(self) -> str:
+        """What the networks learn: `masks` or `classes`."""
+        return "classes" if self.config.mining.setting == "weak" else "masks"
+
+    @property
+    def pool(self) -> str:
+        """The split that HTLs are mined from."""
+        return "unlabelled" if self.config.mining.setting == "semi" else "train"
+
+    def training_key(self, precision: str) -> str:
+        """What the plain networks of all seeds share."""
+        prints = {name: self.prints[name] for name in ("train", "val")}
+        return keys.training_key(prints, self.task, self.config.training, precision)
+
+    def levels(self) -> dict[str, tuple[float, ...]]:
+        """Pruned shares of each method, rising; the dense network comes first, under `DENSE`."""
+        mining, analysis = self.config.mining, self.config.analysis
+        shares = {(mining.method, k) for k in (*analysis.effect_fractions, mining.prune_fraction)}
+        shares |= {(method, k) for method in analysis.ablation_methods for k in analysis.ablation_fractions}
+        shares |= {(method, mining.prune_fraction) for method in self.mining_methods()}
+        methods = dict.fromkeys([DENSE, mining.method, *analysis.ablation_methods])
+        levels = {method: sorted({k for name, k in shares if name == method and k > 0}) for method in methods}
+        levels[DENSE] = [0.0, *levels[DENSE]]
+        return {method: tuple(shares) for method, shares in levels.items()}
+
+    def mining_methods(self) -> tuple[str, ...]:
+        """The pruning methods whose HTLs are fine-tuned on: the study's, and those that it is compared with."""
+        others = self.config.analysis.ablation_methods if self.config.analysis.ablation_finetuning else ()
+        return tuple(dict.fromkeys([self.config.mining.method, *others]))
+
+    def looks_into(self, method: str, level: float) -> bool:
+        """Whether a variant is evaluated on the images to be mined and those of table 1, too, not on test images alone."""
+        mining, analysis = self.config.mining, self.config.analysis
+        if level in (0.0, mining.prune_fraction):
+            return level == 0 or method in self.mining_methods()
+        return method == mining.method and level in analysis.effect_fractions
+
+    def evaluated(self, test_alone: bool = False) -> dict[str, str]:
+        """Fingerprints of the splits that networks are evaluated on: all of them, or the test images alone."""
+        return {name: self.prints[name] for name in ({"test"} if test_alone else {"test", "train", self.pool})}
+
+    def variant_keys(self, seed: str, method: str, level: float) -> tuple[str, ...]:
+        """Keys under which a variant may be known: one that was looked into serves where the test images would do.
+
+        Args:
+            seed: key of the plain network.
+        """
+        setting = self.config.mining.setting
+        whole = keys.pruned_key(seed, self.evaluated(), setting, method, level)
+        if self.looks_into(method, level):
+            return (whole,)
+        return whole, keys.pruned_key(seed, self.evaluated(test_alone=True), setting, method, level)
+
+    def mining_key(self, seed: str, method: str) -> str:
+        """The HTLs that pruning a seed's network by a method finds."""
+        mining = self.config.mining
+        variant = self.variant_keys(seed, method, mining.prune_fraction)[-1]
+        return keys.mining_key(variant, mining.htl_rule, mining.tau)
+
+    def network_keys(self, seed: str) -> dict[str, str]:
+        """Approach -> key of every further network of a seed that the options ask for."""
+        finetuning = self.config.finetuning
+        keyed: dict[str, str] = {}
+        for method in self.mining_methods():
+            mining = self.mining_key(seed, method)
+            study_s = method == self.config.mining.method
+            approaches = [HTL, *(b for b in finetuning.baselines if b != "focal")] if study_s else [f"{HTL}:{method}"]
+            keyed |= {approach: keys.network_key(mining, approach, finetuning) for approach in approaches}
+        if "focal" in finetuning.baselines:
+            gamma, setting = self.config.training.focal_gamma, self.config.mining.setting
+            keyed["focal"] = keys.focal_key(seed, self.evaluated(test_alone=True), setting, gamma)
+        return keyed
