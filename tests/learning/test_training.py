@@ -18,6 +18,7 @@ from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.evaluation.predict import predict_logits
 from prunecxr.learning import classification as training
 from prunecxr.learning.classification import Epoch, Images, fit, monitored
+from prunecxr.learning.loop import Session
 from prunecxr.options.sections import TrainingOptions
 from tests import tiny
 
@@ -37,7 +38,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 def train(options=OPTIONS, seed=0, val=VAL, **arguments):
     model = tiny.network()
-    return fit(model, TRAIN, val, options, tiny.CPU, seed=seed, **arguments), model
+    return fit(model, TRAIN, val, options, tiny.CPU, Session(seed, **arguments)), model
 
 
 def test_it_learns():
@@ -90,7 +91,7 @@ def test_the_best_epoch_is_kept():
     states: list[dict[str, torch.Tensor]] = []
     model = tiny.network()
     options = replace_options(learning_rate=0.2, schedule="constant", epochs=6)
-    history = fit(model, TRAIN, VAL, options, tiny.CPU, seed=3, on_epoch=lambda _: states.append(state(model)))
+    history = fit(model, TRAIN, VAL, options, tiny.CPU, Session(3, on_epoch=lambda _: states.append(state(model))))
     best = max(range(6), key=lambda i: history[i].val_mean_auroc)
     assert same(state(model), states[best])
 
@@ -108,7 +109,9 @@ def test_batch_norm_trains_in_every_epoch():
     """The published code froze it after the first validation."""
     means: list[torch.Tensor] = []
     model = tiny.network()
-    fit(model, TRAIN, VAL, OPTIONS, tiny.CPU, seed=0, on_epoch=lambda _: means.append(model[1].running_mean.clone()))
+    fit(
+        model, TRAIN, VAL, OPTIONS, tiny.CPU, Session(0, on_epoch=lambda _: means.append(model[1].running_mean.clone()))
+    )
     assert all(not torch.equal(one, other) for one, other in pairwise(means))
 
 
@@ -120,7 +123,7 @@ def test_losses_are_means_over_images_not_over_batches():
     options = replace_options(
         epochs=1, flip=False, rotation=0, optimizer="sgd", learning_rate=1e-12, schedule="constant", momentum=0
     )
-    history = fit(model, TRAIN, VAL, options, tiny.CPU, seed=0)
+    history = fit(model, TRAIN, VAL, options, tiny.CPU, Session(0))
     expected = []
     for images in (TRAIN, VAL):
         logits = predict_logits(model, images.pixels, replace(tiny.CPU, eval_batch_size=7))
@@ -134,6 +137,14 @@ def test_a_diverged_training_is_the_learning_rates_fault():
         train(
             replace_options(optimizer="sgd", learning_rate=10.0, momentum=0.99, weight_decay=10.0, schedule="constant")
         )
+
+
+def test_what_is_not_finite_before_the_first_step_is_not_the_learning_rates_fault():
+    model = tiny.network()
+    nn.init.constant_(model[0].weight, math.inf)
+    with pytest.raises(UserError, match="cannot begin: the loss is nan before the first step") as caught:
+        fit(model, TRAIN, VAL, OPTIONS, tiny.CPU, Session(0))
+    assert "learning_rate" not in str(caught.value)
 
 
 def test_an_undefined_auroc_says_what_to_do():
@@ -178,7 +189,7 @@ def test_a_training_leaves_nothing_for_the_garbage_collector():
     gc.disable()
     try:
         model = tiny.network()
-        fit(model, TRAIN, VAL, replace_options(epochs=1), tiny.CPU, seed=0)
+        fit(model, TRAIN, VAL, replace_options(epochs=1), tiny.CPU, Session(0))
         left = [weakref.ref(weight) for weight in model.parameters()]
         assert all(weight.grad is None for weight in model.parameters())
         del model
