@@ -18,7 +18,7 @@ from prunecxr.errors import Diverged, EnvironmentFault
 from prunecxr.hardware import Compute, autocast
 from prunecxr.learning.optimizers import Recipe, make_optimizer, make_schedule
 from prunecxr.learning.seeds import derive_seed
-from prunecxr.networks.checkpoints import LOAD_ERRORS
+from prunecxr.networks.checkpoints import LOAD_ERRORS, reason
 from prunecxr.progress import progress
 
 
@@ -240,7 +240,9 @@ def _load_checkpoint(path: Path, training: _Training[E]) -> tuple[Progress[E], d
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except LOAD_ERRORS as error:
-        raise EnvironmentFault(f"checkpoint {path} cannot be read ({error}); remove it to train anew") from None
+        raise EnvironmentFault(
+            f"checkpoint {path} cannot be read ({reason(str(error))}); remove it to train anew"
+        ) from None
     model.load_state_dict(content["model"])
     training.optimizer.load_state_dict(content["optimizer"])
     training.schedule.load_state_dict(content["schedule"])
