@@ -41,6 +41,7 @@ from prunecxr.evaluation.metrics import class_scores  # noqa: E402
 from prunecxr.evaluation.predict import probabilities  # noqa: E402
 from prunecxr.hardware import Compute, autocast, resolve_precision  # noqa: E402
 from prunecxr.learning.classification import Images, fit  # noqa: E402
+from prunecxr.learning.loop import Session  # noqa: E402
 from prunecxr.networks.families import build_model  # noqa: E402
 from prunecxr.networks.prunable import prunable_weights  # noqa: E402
 
@@ -148,7 +149,7 @@ def measure(given: SimpleNamespace, compute: Compute) -> Measured:
         momentum=0.9, schedule="constant", loss="bce", epochs=given.epochs, patience=given.epochs, monitor="val_loss",
     )  # fmt: skip
     model = place(build_model(given.architecture, 20, "none", 0), device)
-    history = fit(model, train, val, recipe, compute, seed=0)
+    history = fit(model, train, val, recipe, compute, Session(seed=0))
     evaluator = Evaluator(model, compute)
     start = time.perf_counter()
     evaluator.logits(val.pixels)

@@ -25,6 +25,7 @@ from prunecxr.evaluation.metrics import class_scores
 from prunecxr.evaluation.predict import probabilities
 from prunecxr.hardware import Compute
 from prunecxr.learning.classification import Images, fit
+from prunecxr.learning.loop import Session
 from prunecxr.networks.families import build_model
 from prunecxr.networks.prunable import prunable_weights
 from prunecxr.options.recipe import build_config, read_recipe
@@ -57,7 +58,7 @@ def main() -> None:
     compute = compute_of(config)
     classes = data.dataset.classes
     model = place(build_model(config.training.architecture, len(classes), config.training.weights, 0), compute)
-    fit(model, images["train"], images["val"], config.training, compute, seed=0)
+    fit(model, images["train"], images["val"], config.training, compute, Session(seed=0))
     weights, masks_at = prunable_weights(model), masks_of(model, "magnitude", 0)
     rows = []
     for sparsity in sorted(given.sparsities):

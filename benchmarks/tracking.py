@@ -109,10 +109,11 @@ def epoch_cost(uri: str, count: int) -> tuple[float, float]:
 
     from prunecxr.hardware import Compute, resolve_precision
     from prunecxr.learning.classification import Epoch, Images, fit
+    from prunecxr.learning.loop import Session
     from prunecxr.networks.families import build_model
     from prunecxr.options.sections import TrainingOptions
-    from prunecxr.studies.pruning.population import epoch_logger
     from prunecxr.tracking import runs
+    from prunecxr.work.training import epoch_logger
 
     rng = np.random.default_rng(0)
     images = Images(rng.integers(0, 255, (count, 64, 64), dtype=np.uint8), rng.integers(0, 2, (count, 3)))
@@ -129,7 +130,7 @@ def epoch_cost(uri: str, count: int) -> tuple[float, float]:
 
     model = build_model("resnet18", 3, "none", 0).to(memory_format=torch.channels_last)
     start = time.perf_counter()
-    fit(model, images, few, options, compute, seed=0, on_epoch=watched)
+    fit(model, images, few, options, compute, Session(seed=0, on_epoch=watched))
     return 1000 * sum(spent) / len(spent), 100 * sum(spent) / (time.perf_counter() - start)
 
 

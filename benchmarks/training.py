@@ -22,15 +22,16 @@ from statistics import harmonic_mean
 import torch
 from common import circumstances, parser, publish, table
 from plain import Files, training_steps, write_images
+from prunecxr.studies.pruning.population import place
 from torch.nn import functional
 
 from prunecxr.data.cache import cache_images
 from prunecxr.data.phantom import PhantomImages, phantom_tables
 from prunecxr.hardware import Compute, autocast, resolve_device, resolve_precision
 from prunecxr.learning.classification import Epoch, Images, fit
+from prunecxr.learning.loop import Session
 from prunecxr.networks.families import build_model
 from prunecxr.options.sections import TrainingOptions
-from prunecxr.studies.pruning.population import place
 
 PACKAGES = ("torch", "torchvision", "numpy")
 # Kinds of operations by their names in torch's profiler.
@@ -106,7 +107,7 @@ def rates(given: Namespace, size: int, compute: Compute, folder: Path) -> tuple[
     options = TrainingOptions(
         weights="none", epochs=given.turns + 1, patience=given.turns + 1, batch_size=given.batch, monitor="val_loss"
     )
-    fit(network(given, compute), train, val, options, compute, seed=0, on_epoch=take_turns)
+    fit(network(given, compute), train, val, options, compute, Session(seed=0, on_epoch=take_turns))
     return {name: harmonic_mean(found[1:]) for name, found in turns.items()}, profile(bare, compute)
 
 

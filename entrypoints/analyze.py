@@ -18,6 +18,7 @@ DECLARATION = Declaration(
     takes=("study", "seeds", "method", "sparsities", "analysis", *GALLERY),
     recipe="",
     kinds=KINDS,
+    works_on=("pruning", "localization"),
 )
 
 
@@ -25,7 +26,7 @@ def command() -> None:
     own, given = parse(DECLARATION)
     if not given["study"] and not given["recipe"]:
         raise UserError("option study is missing: give the name of the study to analyse")
-    from prunecxr.studies.pruning.analyze import analyze
+    from prunecxr.studies.commands import analyze
     from prunecxr.tracking.store import open_store
 
     analyze(open_store(), given, own.population)

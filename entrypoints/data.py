@@ -5,7 +5,6 @@ from prunecxr.options.command_line import parse
 from prunecxr.options.declaration import Declaration, Nothing
 from prunecxr.studies.configure import configure
 from prunecxr.studies.kinds import KINDS
-from prunecxr.studies.pruning.config import Config
 
 DECLARATION = Declaration(
     name="data",
@@ -15,14 +14,14 @@ DECLARATION = Declaration(
     takes=("study", "data", "workers", "workdir"),
     recipe="recipes/demo.yaml",
     kinds=KINDS,
+    works_on=("pruning", "localization"),
 )
 
 
 def command() -> None:
     _, given = parse(DECLARATION)
     config = configure(given, DECLARATION)
-    assert isinstance(config, Config)
-    from prunecxr.studies.pruning.check import check_data
+    from prunecxr.studies.commands import check_data
     from prunecxr.tracking.store import open_store
 
     check_data(open_store(), config)

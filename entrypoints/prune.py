@@ -16,6 +16,7 @@ DECLARATION = Declaration(
     takes=("study", "description", "data", "architecture", "compression", "execution"),
     recipe="",
     kinds=KINDS,
+    works_on=("pruning", "localization"),
 )
 
 
@@ -23,10 +24,10 @@ def command() -> None:
     own, given = parse(DECLARATION)
     if bool(own.run) == bool(own.model):
         raise UserError("give one of the options run (id of a seed run) and model (models:/ URI, or a file)")
-    from prunecxr.studies.pruning.audit import prune_network
+    from prunecxr.studies.commands import prune
     from prunecxr.tracking.store import open_store
 
-    prune_network(open_store(), own, given)
+    prune(open_store(), own, given)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,7 @@ DECLARATION = Declaration(
 
 def command() -> None:
     own, _ = parse(DECLARATION)
-    from prunecxr.studies.pruning.registration import register
-
+    from prunecxr.studies.commands import register
     from prunecxr.tracking.store import open_store
 
     register(open_store(), own.run)

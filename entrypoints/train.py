@@ -5,7 +5,6 @@ from prunecxr.options.command_line import parse
 from prunecxr.options.declaration import Declaration
 from prunecxr.studies.configure import configure
 from prunecxr.studies.kinds import KINDS
-from prunecxr.studies.pruning.config import Config
 from prunecxr.studies.pruning.options import SeedOption
 
 DECLARATION = Declaration(
@@ -16,14 +15,14 @@ DECLARATION = Declaration(
     takes=("study", "description", "data", "training", "execution"),
     recipe="recipes/demo.yaml",
     kinds=KINDS,
+    works_on=("pruning", "localization"),
 )
 
 
 def command() -> None:
     own, given = parse(DECLARATION)
     config = configure(given, DECLARATION)
-    assert isinstance(config, Config)
-    from prunecxr.studies.pruning.study import train
+    from prunecxr.studies.commands import train
     from prunecxr.tracking.store import open_store
 
     train(open_store(), config, own.seed)

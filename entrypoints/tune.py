@@ -4,9 +4,9 @@ from prunecxr import cli
 from prunecxr.errors import UserError
 from prunecxr.options.command_line import parse
 from prunecxr.options.declaration import Declaration
+from prunecxr.options.sections import Searchable
 from prunecxr.studies.configure import configure
 from prunecxr.studies.kinds import KINDS
-from prunecxr.studies.pruning.config import Config
 from prunecxr.studies.search.options import TuneOptions
 
 DECLARATION = Declaration(
@@ -17,13 +17,14 @@ DECLARATION = Declaration(
     takes=("study", "description", "seeds", "data", "training", "execution"),
     recipe="recipes/tune-demo.yaml",
     kinds=KINDS,
+    works_on=("pruning", "localization"),
 )
 
 
 def command() -> None:
     own, given = parse(DECLARATION)
     config = configure(given, DECLARATION)
-    assert isinstance(config, Config)
+    assert isinstance(config, Searchable)
     searched = [name for name in config.search if given[name]]
     if searched:
         raise UserError(f"option {searched[0]}: the search varies it; leave it out, or take it from search:")

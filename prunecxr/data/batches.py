@@ -28,18 +28,25 @@ def load_gray(pixels: np.ndarray, device: torch.device) -> torch.Tensor:
     return tensor.to(device, non_blocking=True).unsqueeze(1).to(torch.float32).div_(255)
 
 
+def load_colour(pixels: np.ndarray, device: torch.device) -> torch.Tensor:
+    """uint8 pixels, shape (n, height, width, 3), as floats in 0..1 on the device, shape (n, 3, height, width)."""
+    tensor = torch.from_numpy(np.array(pixels))  # a copy: the cache is a read-only memory map
+    return tensor.to(device, non_blocking=True).permute(0, 3, 1, 2).to(torch.float32).div_(255)
+
+
 def evaluation_batches(
     pixels: np.ndarray, batch_size: int, device: torch.device, channels_last: bool
 ) -> Iterator[torch.Tensor]:
     """Inputs in the order of the pixels, not augmented.
 
     Args:
-        pixels: shape (n, height, width), uint8.
+        pixels: gray, shape (n, height, width), or colour, shape (n, height, width, 3); uint8.
     Yields:
         inputs, shape (at most batch_size, 3, height, width).
     """
+    load = load_gray if pixels.ndim == 3 else load_colour
     for start in range(0, len(pixels), batch_size):
-        yield to_input(load_gray(pixels[start : start + batch_size], device), channels_last)
+        yield to_input(load(pixels[start : start + batch_size], device), channels_last)
 
 
 def batch_starts(n: int, batch_size: int) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,10 @@ from torch import nn
 from prunecxr.data.batches import evaluation_batches
 from prunecxr.errors import EnvironmentFault
 from prunecxr.evaluation.fusion import fuse
-from prunecxr.evaluation.predict import outputs_in_fp32, predict_logits
+from prunecxr.evaluation.predict import Forward, outputs_in_fp32, predict_outputs
 from prunecxr.hardware import Compute, autocast
 from prunecxr.networks.prunable import evaluating
 
-Forward = Callable[[torch.Tensor], torch.Tensor]
 Prepare = Callable[[], Forward]  # gives the forward pass for the weights that the network has now
 
 log = logging.getLogger(__name__)
@@ -137,31 +136,37 @@ class Evaluator:
         self.engine = best_engine(compute) if engine == "auto" else engine
         self._may_fall_back = engine == "auto"
         self._prepare: Prepare | None = None
+        self._shape: tuple[int, ...] = ()  # of the inputs that the engine was made for
 
-    def logits(self, pixels: np.ndarray, advance: Callable[[int], Any] | None = None) -> torch.Tensor:
-        """Logits of every image with the present weights, in fp32; arguments and result as of `predict_logits`.
+    def outputs(self, pixels: np.ndarray, advance: Callable[[int], Any] | None = None) -> Iterator[torch.Tensor]:
+        """Outputs with the present weights, batch by batch, in fp32; arguments as of `predict_outputs`.
 
         Raises:
             EnvironmentFault: the engine that was asked for does not work on this machine.
         """
         with evaluating(self.model), outputs_in_fp32(self.model):
-            return predict_logits(self.model, pixels, self.compute, self._forward(pixels), advance)
+            yield from predict_outputs(self.model, pixels, self.compute, self._forward(pixels), advance)
+
+    def logits(self, pixels: np.ndarray, advance: Callable[[int], Any] | None = None) -> torch.Tensor:
+        """All outputs of a classifier, shape (n, n_classes), float32, on the CPU; else as `outputs`."""
+        return torch.cat(list(self.outputs(pixels, advance))).cpu()
 
     def _forward(self, pixels: np.ndarray) -> Forward | None:
         """The engine's forward pass for the present weights; None as written."""
         if self.engine == "eager":
             return None
         try:
-            if self._prepare is None:
+            first = pixels[: self.compute.eval_batch_size]
+            if self._prepare is None or first.shape[1:] != self._shape[1:] or len(first) > self._shape[0]:
                 size = self.compute.eval_batch_size
-                inputs = next(evaluation_batches(pixels[:size], size, self.compute.device, self.compute.channels_last))
-                self._prepare = ENGINES[self.engine](self.model, self.compute, inputs)
+                inputs = next(evaluation_batches(first, size, self.compute.device, self.compute.channels_last))
+                self._prepare, self._shape = ENGINES[self.engine](self.model, self.compute, inputs), first.shape
             return self._prepare()
         except (RuntimeError, AssertionError, AttributeError) as error:  # no C++ compiler, no CUDA, no oneDNN
-            first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             if not self._may_fall_back:
                 what = f"option engine: {self.engine} does not work on this machine"
-                raise EnvironmentFault(f"{what} ({first}); use engine=eager") from None
-            log.warning("evaluation goes on without engine %s, which does not work here (%s)", self.engine, first)
+                raise EnvironmentFault(f"{what} ({reason}); use engine=eager") from None
+            log.warning("evaluation goes on without engine %s, which does not work here (%s)", self.engine, reason)
             self.engine = "eager"
             return None

@@ -15,32 +15,44 @@ from prunecxr.data.batches import evaluation_batches
 from prunecxr.hardware import Compute, autocast
 from prunecxr.networks.prunable import evaluating, output_layer
 
+Forward = Callable[[torch.Tensor], torch.Tensor]
 
-@torch.inference_mode()
+
+def predict_outputs(
+    model: nn.Module,
+    pixels: np.ndarray,
+    compute: Compute,
+    forward: Forward | None = None,
+    advance: Callable[[int], Any] | None = None,
+) -> Iterator[torch.Tensor]:
+    """What a network says of every image, batch by batch, in eval mode and without augmentation.
+
+    Args:
+        model: on the device of `compute`; its mode is restored.
+        pixels: gray, shape (n, height, width), or colour, shape (n, height, width, 3); uint8.
+        forward: another form of the network (see engines.py).
+        advance: called with the number of images after each batch.
+    Yields:
+        outputs of a batch, float32, on the device.
+    """
+    with evaluating(model):
+        for inputs in evaluation_batches(pixels, compute.eval_batch_size, compute.device, compute.channels_last):
+            with torch.inference_mode(), autocast(compute.device, compute.precision):
+                outputs = (forward or model)(inputs).float()
+            yield outputs
+            if advance:
+                advance(len(inputs))
+
+
 def predict_logits(
     model: nn.Module,
     pixels: np.ndarray,
     compute: Compute,
-    forward: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    forward: Forward | None = None,
     advance: Callable[[int], Any] | None = None,
 ) -> torch.Tensor:
-    """Logits of every image, in eval mode and without augmentation; the model's mode is restored.
-
-    Args:
-        model: network with n_classes outputs, on the device of `compute`.
-        pixels: shape (n, height, width), uint8.
-        forward: another form of the network (see engines.py).
-        advance: called with the number of images after each batch.
-    Returns:
-        shape (n, n_classes), float32, on the CPU.
-    """
-    logits: list[torch.Tensor] = []
-    with evaluating(model), autocast(compute.device, compute.precision):
-        for inputs in evaluation_batches(pixels, compute.eval_batch_size, compute.device, compute.channels_last):
-            logits.append((forward or model)(inputs).float())
-            if advance:
-                advance(len(inputs))
-    return torch.cat(logits).cpu()
+    """All outputs of a classifier, shape (n, n_classes), float32, on the CPU; arguments as of `predict_outputs`."""
+    return torch.cat(list(predict_outputs(model, pixels, compute, forward, advance))).cpu()
 
 
 @contextmanager

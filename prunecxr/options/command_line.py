@@ -43,7 +43,7 @@ def parse(declaration: Declaration[Own], argv: Sequence[str] | None = None) -> t
             raise declaration.refusal(name)
         if given[name]:
             raise UserError(f"option {name}: is there twice")
-        given[name] = _located(name, options[name], text.strip(), declaration)
+        given[name] = _locate(name, options[name], text.strip(), declaration)
     own = {name: given.pop(name) for name in declaration.own.model_fields}
     return build_config(declaration.own, {}, own, f"options of {declaration.name}"), given
 
@@ -69,7 +69,7 @@ def _pairs(arguments: Sequence[str], options: Mapping[str, FieldInfo]) -> list[t
     return pairs
 
 
-def _located(name: str, field: FieldInfo, text: str, declaration: Declaration[Any]) -> str:
+def _locate(name: str, field: FieldInfo, text: str, declaration: Declaration[Any]) -> str:
     """The text of an option; of one that names files, with these where the user has them."""
     place = place_of(field)
     if place is None or not text or (name == "recipe" and text == declaration.recipe):

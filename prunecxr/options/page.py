@@ -64,7 +64,7 @@ def _table(fields: dict[str, FieldInfo]) -> list[str]:
     lines = ["", "| option | default | admits | meaning |", "|---|---|---|---|"]
     for name, field in fields.items():
         default = "required" if field.is_required() else f"`{shown}`" if (shown := default_of(field)) else ""
-        lines.append(f"| `{name}` | {default} | {admits(field)} | {_escaped(field)} |")
+        lines.append(f"| `{name}` | {default} | {admits(field)} | {_escape(field)} |")
     return lines
 
 
@@ -72,5 +72,5 @@ def _sentence(part: type[Section]) -> str:
     return (part.__doc__ or "").splitlines()[0]
 
 
-def _escaped(field: FieldInfo) -> str:
+def _escape(field: FieldInfo) -> str:
     return (field.description or "").replace("<", "&lt;")

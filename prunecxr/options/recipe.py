@@ -36,10 +36,10 @@ def read_recipe(path: Path) -> dict[str, Any]:
         raise UserError(f"recipe {path}: cannot be read ({error})") from None
     if len(content) > MAX_BYTES:
         raise UserError(f"recipe {path}: larger than {MAX_BYTES:,} bytes, so it is no recipe")
-    return _parsed(text, f"recipe {path}")
+    return _parse(text, f"recipe {path}")
 
 
-def _parsed(text: str, source: str) -> dict[str, Any]:
+def _parse(text: str, source: str) -> dict[str, Any]:
     try:
         content = read_yaml(text)
     except yaml.YAMLError as error:

@@ -26,11 +26,11 @@ def names_in(registry: str) -> tuple[str, ...]:
     module, _, variable = registry.partition(":")
     if module in sys.modules and hasattr(sys.modules[module], variable):
         return tuple(getattr(sys.modules[module], variable))
-    return _spelled(module, variable)
+    return _keys_of(module, variable)
 
 
 @functools.cache
-def _spelled(module: str, variable: str) -> tuple[str, ...]:
+def _keys_of(module: str, variable: str) -> tuple[str, ...]:
     path = PACKAGES.joinpath(*module.split(".")).with_suffix(".py")
     for statement in ast.parse(path.read_text(encoding="utf-8")).body:
         match statement:

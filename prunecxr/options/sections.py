@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from prunecxr.errors import UserError
 from prunecxr.options.registries import alternatives, names_in, one_of
+from prunecxr.options.space import Domain, parse_space
 from prunecxr.options.types import (
     MAX_SEED,
     NAME,
@@ -174,6 +176,31 @@ class Executed(Protocol):
 
     @property
     def execution(self) -> ExecutionOptions: ...
+
+
+class Searchable(Section):
+    """The configuration of a study whose training options may be searched."""
+
+    # Excluded: no option of a study, only what `tune` varies.
+    search: dict[str, Domain] = Field({}, exclude=True)
+
+    @field_validator("search", mode="plain")
+    @classmethod
+    def _parse_search(cls, value: Any) -> dict[str, Domain]:
+        parts = sections(cls)
+        elsewhere = {name for part in parts.values() for name in part.model_fields}
+        return parse_space(value, parts["training"], elsewhere)
+
+    def settled(self, given: Mapping[str, str], source: str) -> Self:  # noqa: ARG002
+        """This configuration, with nothing idle to search."""
+        for name, reason in self.idle().items():
+            if name in self.search and not {"optimizer", "schedule"} & {*self.search}:
+                raise UserError(f"{source}: search: option {name}: has no effect, since {reason}; leave it out")
+        return self
+
+    def further_recipe(self) -> dict[str, Any]:
+        """The `search:` section, where there is one."""
+        return {"search": {name: domain.written() for name, domain in self.search.items()}} if self.search else {}
 
 
 def sections(model: type[Section]) -> dict[str, type[Section]]:

@@ -19,6 +19,7 @@ from torch import nn
 
 import prunecxr
 from prunecxr.data.images import resize
+from prunecxr.evaluation.engines import Evaluator
 from prunecxr.hardware import Compute, resolve_device
 from prunecxr.studies.localization.settings import localizer
 
@@ -43,6 +44,8 @@ class MaskSettings:
     image_size: int
     channels_last: bool
     batch_size: int
+    architecture: str = "unet"
+    precision: str = "fp32"
 
 
 def save_model(path: str, mlflow_model: Model, model: nn.Module, settings: MaskSettings) -> None:
@@ -103,5 +106,6 @@ class MaskPredictor:
         size = self.settings.image_size
         pixels = [resize(image, size, "bilinear") for image in images]
         stacked = np.stack(pixels) if pixels else np.empty((0, size, size, 3), np.uint8)
-        found = localizer(self.settings.setting, len(self.settings.classes)).masks(self.model, stacked, self.compute)
-        return np.concatenate([np.empty((0, size, size), np.uint8), *found])
+        evaluator = Evaluator(self.model, self.compute, "eager")
+        masks = localizer(self.settings.setting, len(self.settings.classes)).masks(evaluator, stacked)
+        return np.concatenate([np.empty((0, size, size), np.uint8), *masks])

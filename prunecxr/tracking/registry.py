@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import ModuleType
 
 import mlflow.artifacts
 import mlflow.pytorch
@@ -16,21 +16,22 @@ from torch import nn
 
 from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.networks.checkpoints import LOAD_ERRORS
-from prunecxr.tracking import flavor, names
+from prunecxr.tracking import flavor, mask_flavor, names
 from prunecxr.tracking.flavor import Settings
+from prunecxr.tracking.mask_flavor import MaskSettings
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 
 
-def log_model(run: TrackedRun, model: nn.Module, settings: object, name: str, how: ModuleType = flavor) -> str:
+def log_model(run: TrackedRun, model: nn.Module, settings: Settings | MaskSettings, name: str) -> str:
     """Store the network with a run; its URI is returned and noted on the run. A stored one is found.
 
     Args:
-        settings: what the flavor keeps beside the weights.
-        how: the flavor's module; by default that of classifiers, which packs them.
+        settings: what is kept beside the weights; it decides for the flavor.
     """
     if names.MODEL in run.tags:
         return run.tags[names.MODEL]
+    how = flavor if isinstance(settings, Settings) else mask_flavor
     info = Model.log(artifact_path=None, flavor=how, run_id=run.id, name=name, model=model, settings=settings)
     run.log(tags={names.MODEL: info.model_uri})
     return str(info.model_uri)
@@ -114,12 +115,14 @@ def load_foreign(uri: str) -> nn.Module:
     return model
 
 
-def load_settings(store: Store, uri: str) -> Settings:
+def load_settings(store: Store, uri: str) -> Settings | MaskSettings:
     """What a model that was logged with a run knows of its classes and preprocessing (`uri` from `log_model`)."""
     location = store.client.get_logged_model(uri.removeprefix("models:/")).artifact_location
     with TemporaryDirectory(prefix="prunecxr-") as folder:
         local = mlflow.artifacts.download_artifacts(f"{location}/data/{flavor.SETTINGS}", dst_path=folder)
-        return flavor.read_settings(Path(local))
+        content = json.loads(Path(local).read_text(encoding="utf-8"))
+        kind = MaskSettings if "setting" in content else Settings
+        return kind(**{**content, "classes": tuple(content["classes"])})
 
 
 def run_of_model(store: Store, uri: str) -> str:

@@ -155,7 +155,9 @@ class Children:
     def __init__(self, once: Once, parent: TrackedRun, kind: str) -> None:
         self._once, self.parent, self._kind = once, parent, kind
         tags = {names.KIND: kind, names.STUDY: parent.tags[names.STUDY], names.PARENT: parent.id}
-        there = sorted(runs.search(once.store, tags)[::-1], key=lambda run: run.finished)
+        there = runs.search(once.store, tags)
+        there.reverse()
+        there.sort(key=lambda run: run.finished)
         self.by_key = {run.tags[names.KEY]: run for run in there}
 
     def done(self, *keys: str) -> TrackedRun | None:

@@ -122,7 +122,8 @@ def _rebuilt(run: TrackedRun, seed_run: TrackedRun) -> nn.Module:
     nonzero, evaluated = nonzero_weights(prunable_weights(variant.network)), run.metrics()[names.NONZERO_WEIGHTS]
     if nonzero != int(evaluated):
         raise EnvironmentFault(
-            f"run {run.id}: the stored dense weights give {nonzero} nonzero weights, but {int(evaluated)} were evaluated"
+            f"run {run.id}: the stored dense weights give {nonzero} nonzero weights, but {int(evaluated)} were"
+            " evaluated"
         )
     return variant.network
 

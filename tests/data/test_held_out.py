@@ -76,7 +76,6 @@ def test_the_phantom_is_held_out_as_it_is():
         ({"labels": None}, "labels: dataset csv needs the label table of the test images"),
         ({"images": None}, "images: dataset csv needs the folder"),
         ({"labels": "nope"}, "labels: there is no folder nope"),
-        ({"dataset": "nih"}, "dataset: unknown 'nih'"),
     ],
 )
 def test_mistakes(folder, changes, message):

@@ -87,7 +87,7 @@ def test_networks_learn_by_each(name):
         loss=name,
     )
     history = fit(
-        tiny.network(), tiny.bright_squares(70), tiny.bright_squares(40, seed=1), options, tiny.CPU, Session(0)
+        tiny.network(), tiny.bright_squares(70), tiny.bright_squares(40, seed=1), options, tiny.CPU, Session(seed=0)
     )
     assert max(epoch.val_mean_auroc for epoch in history) > 0.8
     assert history[-1].train_loss < history[0].train_loss

@@ -38,7 +38,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 def train(options=OPTIONS, seed=0, val=VAL, **arguments):
     model = tiny.network()
-    return fit(model, TRAIN, val, options, tiny.CPU, Session(seed, **arguments)), model
+    return fit(model, TRAIN, val, options, tiny.CPU, Session(seed=seed, **arguments)), model
 
 
 def test_it_learns():
@@ -91,7 +91,7 @@ def test_the_best_epoch_is_kept():
     states: list[dict[str, torch.Tensor]] = []
     model = tiny.network()
     options = replace_options(learning_rate=0.2, schedule="constant", epochs=6)
-    history = fit(model, TRAIN, VAL, options, tiny.CPU, Session(3, on_epoch=lambda _: states.append(state(model))))
+    history = fit(model, TRAIN, VAL, options, tiny.CPU, Session(seed=3, on_epoch=lambda _: states.append(state(model))))
     best = max(range(6), key=lambda i: history[i].val_mean_auroc)
     assert same(state(model), states[best])
 
@@ -110,7 +110,12 @@ def test_batch_norm_trains_in_every_epoch():
     means: list[torch.Tensor] = []
     model = tiny.network()
     fit(
-        model, TRAIN, VAL, OPTIONS, tiny.CPU, Session(0, on_epoch=lambda _: means.append(model[1].running_mean.clone()))
+        model,
+        TRAIN,
+        VAL,
+        OPTIONS,
+        tiny.CPU,
+        Session(seed=0, on_epoch=lambda _: means.append(model[1].running_mean.clone())),
     )
     assert all(not torch.equal(one, other) for one, other in pairwise(means))
 
@@ -123,7 +128,7 @@ def test_losses_are_means_over_images_not_over_batches():
     options = replace_options(
         epochs=1, flip=False, rotation=0, optimizer="sgd", learning_rate=1e-12, schedule="constant", momentum=0
     )
-    history = fit(model, TRAIN, VAL, options, tiny.CPU, Session(0))
+    history = fit(model, TRAIN, VAL, options, tiny.CPU, Session(seed=0))
     expected = []
     for images in (TRAIN, VAL):
         logits = predict_logits(model, images.pixels, replace(tiny.CPU, eval_batch_size=7))
@@ -143,7 +148,7 @@ def test_what_is_not_finite_before_the_first_step_is_not_the_learning_rates_faul
     model = tiny.network()
     nn.init.constant_(model[0].weight, math.inf)
     with pytest.raises(UserError, match="cannot begin: the loss is nan before the first step") as caught:
-        fit(model, TRAIN, VAL, OPTIONS, tiny.CPU, Session(0))
+        fit(model, TRAIN, VAL, OPTIONS, tiny.CPU, Session(seed=0))
     assert "learning_rate" not in str(caught.value)
 
 
@@ -189,7 +194,7 @@ def test_a_training_leaves_nothing_for_the_garbage_collector():
     gc.disable()
     try:
         model = tiny.network()
-        fit(model, TRAIN, VAL, replace_options(epochs=1), tiny.CPU, Session(0))
+        fit(model, TRAIN, VAL, replace_options(epochs=1), tiny.CPU, Session(seed=0))
         left = [weakref.ref(weight) for weight in model.parameters()]
         assert all(weight.grad is None for weight in model.parameters())
         del model

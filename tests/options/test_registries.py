@@ -21,7 +21,7 @@ ALL = [sections.DATASETS, sections.LOSSES, sections.CRITERIA, sections.SCOPES, c
 def test_the_source_says_what_the_import_gives(registry):
     module, _, name = registry.partition(":")
     expected = tuple(getattr(importlib.import_module(module), name))
-    assert registries._spelled(module, name) == names_in(registry) == expected
+    assert registries._keys_of(module, name) == names_in(registry) == expected
 
 
 def test_a_new_entry_is_admitted_and_listed(monkeypatch):

@@ -9,27 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from prunecxr.data.batches import batch_starts, rigid_grid, shuffled, to_input
-
-
-def load_colour(pixels: np.ndarray, device: torch.device) -> torch.Tensor:
-    """uint8 pixels, shape (n, height, width, 3), as floats in 0..1 on the device, shape (n, 3, height, width)."""
-    tensor = torch.from_numpy(np.array(pixels))  # a copy: the cache is a read-only memory map
-    return tensor.to(device, non_blocking=True).permute(0, 3, 1, 2).to(torch.float32).div_(255)
-
-
-def evaluation_batches(
-    images: np.ndarray, batch_size: int, device: torch.device, channels_last: bool
-) -> Iterator[torch.Tensor]:
-    """Inputs in the order of the images, not augmented.
-
-    Args:
-        images: shape (n, height, width, 3), uint8.
-    Yields:
-        inputs, shape (at most batch_size, 3, height, width).
-    """
-    for start in range(0, len(images), batch_size):
-        yield to_input(load_colour(images[start : start + batch_size], device), channels_last)
+from prunecxr.data.batches import batch_starts, load_colour, rigid_grid, shuffled, to_input
 
 
 class LesionBatches:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from prunecxr.options.registries import alternatives, names_in, one_of
-from prunecxr.options.sections import METHODS, ExecutionOptions, Section, idle_momentum
+from prunecxr.options.sections import METHODS, ExecutionOptions, Searchable, Section, idle_momentum
 from prunecxr.options.types import (
     MAX_SEED,
     NAME,
@@ -173,7 +173,7 @@ class HtlAnalysisOptions(Section):
     bootstrap: Whole = Field(2000, ge=100, le=100_000, description="resamples behind an interval")
 
 
-class HtlConfig(Section):
+class HtlConfig(Searchable):
     """A whole localization study."""
 
     kind: ClassVar[str] = "localization"

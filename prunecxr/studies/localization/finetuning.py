@@ -130,7 +130,9 @@ class Further:
         with run.files() as folder:
             write_tables(folder, {names.TEST_SCORES: scores, **tables})
         run.log(metrics=test_metrics(scores))
-        finetuning = {f"cfg/{name}": text for name, text in flatten(self.task.config.finetuning).items()}
+        idle = self.task.config.idle()
+        options = flatten(self.task.config.finetuning).items()
+        finetuning = {f"cfg/{name}": text for name, text in options if name not in idle}
         run.log_new_params({"cfg/seed": str(self.seed), **finetuning})
         self.task.checkpoint(run.tags[names.KEY]).unlink(missing_ok=True)
 

@@ -7,36 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 
 from prunecxr.evaluation.engines import Evaluator
-from prunecxr.hardware import Compute, autocast
-from prunecxr.networks.prunable import evaluating
-from prunecxr.studies.localization.batches import evaluation_batches
 from prunecxr.studies.localization.boxes import boxes_from_heat, fill_boxes
 from prunecxr.studies.localization.saliency import grad_cam_heat, probability_heat
 from prunecxr.studies.localization.scores import score_images
 
 Advance = Callable[[int], object]
 Heat = Callable[[Evaluator, np.ndarray, Advance | None], Iterator[np.ndarray]]
-
-
-def predict_logits(model: nn.Module, images: np.ndarray, compute: Compute) -> Iterator[torch.Tensor]:
-    """What the network says of the images, in eval mode and without augmentation.
-
-    Args:
-        model: on the device of `compute`.
-        images: shape (n, height, width, 3), uint8.
-    Yields:
-        float32 on the device, in the order of the images: (b, 2, height, width), or (b, n_classes) with a
-        classification head.
-    """
-    batches = evaluation_batches(images, compute.eval_batch_size, compute.device, compute.channels_last)
-    with evaluating(model):
-        for inputs in batches:
-            with torch.inference_mode(), autocast(compute.device, compute.precision):
-                logits = model(inputs)
-            yield logits.float()
 
 
 def segmented(evaluator: Evaluator, images: np.ndarray, advance: Advance | None = None) -> Iterator[np.ndarray]:

@@ -10,7 +10,7 @@ from prunecxr.studies.localization.material import LesionMaterial, prepare
 from prunecxr.studies.localization.results import find_seeds
 from prunecxr.studies.localization.seed import attend, study_seed
 from prunecxr.studies.localization.seed import prune as prune_seed
-from prunecxr.studies.localization.task import LocalizationTask, check
+from prunecxr.studies.localization.task import LocalizationTask, check, say_data
 from prunecxr.studies.localization.variants import HTL
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.runs import TrackedRun
@@ -66,13 +66,16 @@ def prune(store: Store, config: HtlConfig, seed_run: TrackedRun) -> None:
     print(f"next: {mlflow_run(store, 'analyze', study=config.study)}")
 
 
-def analyze(store: Store, there: Store, study: TrackedRun, config: HtlConfig) -> None:
+def analyze(store: Store, there: Store, study: TrackedRun, config: HtlConfig, population: str | None = None) -> None:
     """The analysis of what the tracking server holds.
 
     Args:
         there: the store, working in the experiment that holds the study.
         study: its run.
+        population: no localization study has one.
     """
+    if population:
+        raise UserError(f"option population: {config.study!r} is a localization study, which has none; leave it out")
     outcome = findings.analyse(Once(there), config, study, adopt=True)
     runs.claim_invocation(store, "analyze", config.study, study.id if there is store else None, outcome.run.id)
     print(f"analysis run {outcome.run.id}{'' if outcome.added else ' (found: same runs, options and code)'}")
@@ -94,13 +97,7 @@ def _ready(config: HtlConfig) -> LocalizationTask:
     """The task with its images made ready; what they are is said."""
     check(config)
     material = prepare(config)
-    counts = ", ".join(
-        f"{len(pixels):,} {name}{'' if pixels.masks is not None else ' (no masks)'}"
-        for name, pixels in material.pixels.items()
-    )
-    print(f"data set {material.dataset.name}: {counts} images", flush=True)
-    for warning in material.dataset.warnings:
-        print(f"warning: {warning}", flush=True)
+    say_data(material)
     return LocalizationTask(config, material)
 
 

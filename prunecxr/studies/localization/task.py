@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -166,7 +167,7 @@ class LocalizationTask(Task):
 def write_variant(folder: Path, tables: Mapping[str, pd.DataFrame], recipe: Mapping[str, Any]) -> None:
     """The artifacts of a variant."""
     write_tables(folder, tables)
-    names.write_recipe(folder, recipe)
+    (folder / names.VARIANT_RECIPE).write_text(json.dumps(dict(recipe), indent=1), encoding="utf-8")
 
 
 def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
@@ -198,3 +199,14 @@ def check(config: HtlConfig) -> None:
     size, least = config.data.image_size, 2**LEVELS
     if size % least:
         raise UserError(f"option image_size: a U-Net halves its image {LEVELS} times; {size} is no multiple of {least}")
+
+
+def say_data(material: LesionMaterial) -> None:
+    """The images of each split that was made ready, and what was noticed."""
+    counts = ", ".join(
+        f"{len(pixels):,} {name}{'' if pixels.masks is not None else ' (no masks)'}"
+        for name, pixels in material.pixels.items()
+    )
+    print(f"data set {material.dataset.name}: {counts} images", flush=True)
+    for warning in material.dataset.warnings:
+        print(f"warning: {warning}", flush=True)

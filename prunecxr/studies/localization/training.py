@@ -11,10 +11,11 @@ import torch
 from sklearn.metrics import recall_score
 from torch import nn
 
+from prunecxr.evaluation.predict import predict_outputs
 from prunecxr.hardware import Compute
 from prunecxr.learning.loop import Batches, EpochRecord, Learning
 from prunecxr.studies.localization.losses import Loss
-from prunecxr.studies.localization.predict import foreground, predict_logits
+from prunecxr.studies.localization.predict import foreground
 from prunecxr.studies.localization.scores import score_images, split_scores
 
 
@@ -57,7 +58,7 @@ def segmentation(batches: Batches, val: Examples, loss: Loss, compute: Compute) 
 
     def validate(model: nn.Module) -> dict[str, float]:
         losses, tables = [], []
-        for logits, rows in _with_rows(predict_logits(model, images, compute)):
+        for logits, rows in _with_rows(predict_outputs(model, images, compute)):
             truth = np.asarray(masks[rows])
             losses.append(float(loss(logits, _targets(truth, compute))) * len(truth))
             tables.append(score_images(foreground(logits), truth))
@@ -79,7 +80,7 @@ def classification(batches: Batches, val: Examples, loss: Loss, compute: Compute
     images, classes = val.images, val.targets
 
     def validate(model: nn.Module) -> dict[str, float]:
-        logits = torch.cat(list(predict_logits(model, images, compute)))
+        logits = torch.cat(list(predict_outputs(model, images, compute)))
         told = logits.argmax(dim=1).cpu().numpy()
         occurring = np.unique(classes)
         recall = recall_score(classes, told, labels=occurring, average="macro", zero_division=0.0)

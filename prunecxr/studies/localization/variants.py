@@ -58,7 +58,7 @@ class Choice:
         return tuple(dict.fromkeys([self.config.mining.method, *others]))
 
     def looks_into(self, method: str, level: float) -> bool:
-        """Whether a variant is evaluated on the images to be mined and those of table 1, too, not on test images alone."""
+        """Whether a variant is evaluated on the images to be mined and those of table 1, not on test images alone."""
         mining, analysis = self.config.mining, self.config.analysis
         if level in (0.0, mining.prune_fraction):
             return level == 0 or method in self.mining_methods()

@@ -1,4 +1,4 @@
-"""The commands of a pruning study: what is missing is made, what is there is found, and the user is told where to look."""
+"""The commands of a pruning study: what is missing is made, what is there is found, and where to look is said."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from prunecxr.compression.methods import Method
 from prunecxr.data.held_out import open_held_out
 from prunecxr.errors import UserError
 from prunecxr.studies.pruning import material
+from prunecxr.studies.pruning.check import check_data as check_data
 from prunecxr.studies.pruning.config import Config, highlighted_pair
 from prunecxr.studies.pruning.task import PruningTask, check_names, check_same_training_data
 from prunecxr.tracking import names, runs
@@ -111,6 +112,14 @@ def prune(store: Store, config: Config, seed_run: TrackedRun) -> None:
         check_same_training_data(seed_run, data.fingerprints)
     say_data(data)
     sweep_and_say(store, PruningTask(config, data), Trained(seed_run))
+
+
+def analyze(store: Store, there: Store, study: TrackedRun | None, config: Config, population: str | None) -> None:
+    """The analysis of what the tracking server holds; see `prunecxr.studies.pruning.analyze`."""
+    # Here, since a training need not wait for the libraries of statistics and drawing.
+    from prunecxr.studies.pruning.analyze import analyze
+
+    analyze(store, there, study, config, population)
 
 
 def sweep_and_say(store: Store, task: PruningTask, trained: Trained) -> None:

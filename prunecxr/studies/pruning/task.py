@@ -116,6 +116,7 @@ class PruningTask(Task):
 
     def check_network(self, seed_run: TrackedRun) -> None:
         settings = registry.load_settings(seed_run.store, seed_run.tags[names.MODEL])
+        assert isinstance(settings, Settings)  # a classifier's
         classes, data = self.material.dataset.classes, self.config.data
         if settings.classes != classes:
             differing = sorted(set(settings.classes) ^ set(classes))
@@ -135,11 +136,15 @@ class PruningTask(Task):
             runs.write_test_split(folder, split, dataset.test.table, self.material.counts(), dataset.warnings)
         seed_run.log(tags={names.TEST_SPLIT: split})
 
-    def n_evaluated(self, method: Method, level: float) -> int:
+    def n_evaluated(self, method: Method, level: float) -> int:  # noqa: ARG002 (it is asked of every task)
         return len(self.material.cached["test"].pixels)
 
     def predict(
-        self, evaluator: Evaluator, method: Method, level: float, advance: Callable[[int], object]
+        self,
+        evaluator: Evaluator,
+        method: Method,  # noqa: ARG002 (it is asked of every task)
+        level: float,
+        advance: Callable[[int], object],
     ) -> np.ndarray:
         """Probabilities of the test images, shape (n, n_classes), float32."""
         logits = evaluator.logits(self.material.cached["test"].pixels, advance)
@@ -160,7 +165,7 @@ class PruningTask(Task):
         )
         return Scored(variants.score_metrics(scores), write)
 
-    def registers(self, method: Method, level: float) -> bool:
+    def registers(self, method: Method, level: float) -> bool:  # noqa: ARG002 (it is asked of every task)
         return level > 0 and level in self.config.compression.register_sparsities
 
     def register_precision(self) -> str:

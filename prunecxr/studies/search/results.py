@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from prunecxr import __version__
 from prunecxr.options.recipe import to_recipe
-from prunecxr.studies.pruning.config import Config
-from prunecxr.studies.pruning.material import Material
 from prunecxr.studies.search.ledger import BEST_EPOCH, ENDED, ERROR, OWN, Trial, as_study, best_of, count, table
 from prunecxr.studies.search.sections import figures as search_figures
+from prunecxr.studies.search.subject import subject_of
 from prunecxr.studies.search.trials import conclude, find_run, params_of, summary_of, trial_key, with_options
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.runs import TrackedRun
@@ -36,7 +36,7 @@ class Result:
     absent: dict[str, str]
 
 
-def log_result(run: TrackedRun, config: Config, data: Material, search: str, trials: Sequence[Trial]) -> Result | None:
+def log_result(run: TrackedRun, config: Any, data: Any, search: str, trials: Sequence[Trial]) -> Result | None:
     """Log everything that is not there yet; None if no trial is complete.
 
     Args:
@@ -68,7 +68,7 @@ def log_result(run: TrackedRun, config: Config, data: Material, search: str, tri
     return Result(trials, best, own, absent)
 
 
-def best_recipe(run: TrackedRun, config: Config, trials: Sequence[Trial], best: Trial) -> str:
+def best_recipe(run: TrackedRun, config: Any, trials: Sequence[Trial], best: Trial) -> str:
     """A recipe that `main` takes as it is: this one with the options of its best trial, under a study name of its own.
 
     So its networks do not mix with those of the recipe that the search began with.
@@ -88,10 +88,10 @@ def best_recipe(run: TrackedRun, config: Config, trials: Sequence[Trial], best: 
     return "".join(f"# {line}\n" for line in header) + to_recipe(chosen)
 
 
-def _settle(run: TrackedRun, config: Config, data: Material, search: str, trials: Sequence[Trial]) -> None:
+def _settle(run: TrackedRun, config: Any, data: Any, search: str, trials: Sequence[Trial]) -> None:
     """Let every ended trial's run say so: a kill, or another host with a store of its own, may have left one behind."""
     tags = {names.KIND: "trial", names.STUDY: config.study}
-    found_runs = [runs.wrap(run.store, found) for found in runs.search(run.store, tags)]
+    found_runs = runs.search(run.store, tags)
     there = {found.tags[names.KEY]: found for found in found_runs}
     for trial in trials:
         if trial.state not in ENDED:
@@ -100,7 +100,7 @@ def _settle(run: TrackedRun, config: Config, data: Material, search: str, trials
         if missing:  # killed before it had its options
             continue
         chosen = with_options(config, trial.last.params)
-        key = trial_key(search, trial.index, chosen, data)
+        key = trial_key(search, trial.index, subject_of(chosen).task(chosen, data), chosen.seeds[0])
         found = there.get(key)
         if found is not None and found.finished and found.tags.get(names.TRIAL_STATE) == trial.state:
             continue
@@ -114,7 +114,7 @@ def _settle(run: TrackedRun, config: Config, data: Material, search: str, trials
         child.finish("FAILED" if trial.state == "failed" else "FINISHED")
 
 
-def _note(config: Config, trials: Sequence[Trial], best: Trial, own: Trial | None) -> str:
+def _note(config: Any, trials: Sequence[Trial], best: Trial, own: Trial | None) -> str:
     """The description that the MLflow UI shows: markdown."""
     lines = [
         f"# Search {config.study}",

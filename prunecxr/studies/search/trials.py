@@ -11,46 +11,44 @@ from typing import Any
 import optuna
 
 from prunecxr.errors import Diverged, UserError
-from prunecxr.learning.classification import Epoch, fit, monitored
-from prunecxr.networks.families import build_model
+from prunecxr.learning.loop import EpochRecord, Session
 from prunecxr.options.recipe import flatten
-from prunecxr.studies.pruning import keys, population
-from prunecxr.studies.pruning.config import Config
-from prunecxr.studies.pruning.material import Material
 from prunecxr.studies.search.ledger import BEST_EPOCH, EPOCHS, ERROR, TWIN, Trial, ledger
 from prunecxr.studies.search.sampling import suggest
+from prunecxr.studies.search.subject import subject_of
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 from prunecxr.work.identity import digest
+from prunecxr.work.once import ending
+from prunecxr.work.task import Task, place
+from prunecxr.work.training import epoch_logger
 
-SPLITS = ("train", "val")  # the test split stays closed until the study itself
 
-
-def with_options(config: Config, values: dict[str, Any]) -> Config:
+def with_options(config: Any, values: dict[str, Any]) -> Any:
     """The configuration with other training options."""
     return config.model_copy(update={"training": config.training.model_copy(update=values)})
 
 
-def trial_key(search: str, index: int, config: Config, data: Material) -> str:
+def trial_key(search: str, index: int, task: Task, seed: int) -> str:
     """What makes a trial the same work: its search, its number, and everything that its training depends on."""
-    training = population.training_key(config, data, population.compute_of(config))
-    return digest({"search": search, "trial": index, "seed": keys.seed_key(training, config.seeds[0])})
+    return digest({"search": search, "trial": index, "seed": task.seed_key(seed)})
 
 
-def find_run(store: Store, tune_run: str, config: Config, index: int, key: str) -> TrackedRun:
-    """The child run of a trial, made if there is none; a killed trial goes on in its own."""
-    return runs.find_or_create(
-        store,
-        "trial",
-        {names.KEY: key, names.STUDY: config.study},
-        name=names.trial_run_name(index),
-        parent=tune_run,
-        tags={names.TRIAL: str(index), names.SEED: str(config.seeds[0])},
-    )
+def find_run(store: Store, tune_run: str, config: Any, index: int, key: str) -> TrackedRun:
+    """The child run of a trial, opened if there is none; a killed trial goes on in its own.
+
+    Optuna's storage says whose turn a trial is: it needs no claim.
+    """
+    identity = {names.KEY: key, names.STUDY: config.study}
+    run = runs.find(store, "trial", identity)
+    if run is not None:
+        return run
+    tags = {**identity, names.TRIAL: str(index), names.SEED: str(config.seeds[0])}
+    return runs.create(store, "trial", tags, name=names.trial_run_name(index), parent=tune_run)
 
 
-def params_of(config: Config) -> dict[str, str]:
+def params_of(config: Any) -> dict[str, str]:
     """The params of a trial's run: every training option that has an effect, by the names that seed runs have."""
     texts = flatten(config)
     chosen = {f"cfg/{name}": texts[name] for name in type(config.training).model_fields if name in texts}
@@ -66,8 +64,8 @@ class Objective:
     """
 
     store: Store
-    config: Config
-    data: Material
+    config: Any
+    data: Any
     tune_run: str
     search: str
 
@@ -75,15 +73,16 @@ class Objective:
         """Train with the options that Optuna suggests; the value, or TrialPruned."""
         values = suggest(trial, self.config.search)
         config = with_options(self.config, values)
-        key = trial_key(self.search, index, config, self.data)
+        task = subject_of(config).task(config, self.data)
+        key = trial_key(self.search, index, task, config.seeds[0])
         run = find_run(self.store, self.tune_run, config, index, key)
-        with runs.ending(run):
+        with ending(run):
             run.resume()
             run.log(tags={names.TRIAL_STATE: "running"})
             run.log_new_params(params_of(config))
             value = self._repeated(trial, index, run)
             if value is None:
-                value = self._train(trial, index, config, run, key)
+                value = self._train(trial, index, task, config, run)
             conclude(run, index, "pruned" if value is None else "complete")
         if value is None:
             raise optuna.TrialPruned
@@ -101,25 +100,15 @@ class Objective:
                 return other.value
         return None
 
-    def _train(self, trial: optuna.Trial, index: int, config: Config, run: TrackedRun, key: str) -> float | None:
+    def _train(self, trial: optuna.Trial, index: int, task: Task, config: Any, run: TrackedRun) -> float | None:
         """The value of a training, None for one that was given up."""
-        compute = population.compute_of(config)
-        checkpoint = config.execution.workdir / "checkpoints" / f"{key}.pt"
-        architecture, seed = config.training.architecture, config.seeds[0]
-        model = build_model(architecture, len(self.data.dataset.classes), config.training.weights, seed)
-        history: list[Epoch] = []
+        subject, seed = subject_of(config), config.seeds[0]
+        checkpoint = task.checkpoint(run.tags[names.KEY])
+        history: list[EpochRecord] = []
+        report = _reporter(trial, config, task, history, epoch_logger(run))
         try:
-            fit(
-                population.place(model, compute),
-                population.images_of(self.data, "train"),
-                population.images_of(self.data, "val"),
-                config.training,
-                compute,
-                seed=seed,
-                checkpoint=checkpoint,
-                on_epoch=_reporter(trial, config, history, population.epoch_logger(run)),
-                desc=f"trial {index}",
-            )
+            model = place(task.build(seed), task.compute)
+            task.fit(model, Session(seed, checkpoint, report, f"trial {index}"))
             given_up = ""
         except optuna.TrialPruned:
             given_up = f"pruned after epoch {len(history)} of {config.training.epochs}"
@@ -130,39 +119,39 @@ class Objective:
         trial.set_user_attr(EPOCHS, len(history))
         value, best = math.nan, -1
         if history:
-            best_epoch = kept_epoch(history, config)
-            value, best = best_epoch.val_mean_ap, best_epoch.epoch + 1
+            best_epoch = kept_epoch(history, config, task)
+            value, best = subject.value(best_epoch), best_epoch.epoch + 1
             trial.set_user_attr(BEST_EPOCH, best)
             seconds = sum(epoch.seconds for epoch in history)
             run.log(metrics={names.BEST_VAL_MEAN_AP: value, "best_epoch": best_epoch.epoch, "train_seconds": seconds})
         checkpoint.unlink(missing_ok=True)
-        reached = f"validation mean AP {value:.4f} at epoch {best}" if history else "no epoch"
+        reached = f"{subject.what} {value:.4f} at epoch {best}" if history else "no epoch"
         print(f"trial {index}: {reached}{', ' if given_up else ''}{given_up}", flush=True)
         return None if given_up else value
 
 
-def kept_epoch(history: list[Epoch], config: Config) -> Epoch:
+def kept_epoch(history: list[EpochRecord], config: Any, task: Task) -> EpochRecord:
     """The epoch whose weights the training keeps, of those so far.
 
     Raises:
-        UserError: the mean AP is undefined, so there is nothing to search by.
+        UserError: its value is undefined, so there is nothing to search by.
     """
-    best = max(history, key=lambda epoch: monitored(epoch, config.training.monitor))
-    if math.isnan(best.val_mean_ap):
+    best, subject = task.best_epoch(history), subject_of(config)
+    if math.isnan(subject.value(best)):
         raise UserError(
-            "the mean AP is undefined, no class has positive images in the validation split; use a larger one"
+            f"the {subject.what} is undefined, no class has positive images in the validation split; use a larger one"
         )
     return best
 
 
 def _reporter(
-    trial: optuna.Trial, config: Config, history: list[Epoch], log: Callable[[Epoch], None]
-) -> Callable[[Epoch], None]:
-    def report(epoch: Epoch) -> None:
+    trial: optuna.Trial, config: Any, task: Task, history: list[EpochRecord], log: Callable[[EpochRecord], None]
+) -> Callable[[EpochRecord], None]:
+    def report(epoch: EpochRecord) -> None:
         log(epoch)
         history.append(epoch)
         done = epoch.epoch + 1
-        trial.report(kept_epoch(history, config).val_mean_ap, done)
+        trial.report(subject_of(config).value(kept_epoch(history, config, task)), done)
         if done < config.training.epochs and trial.should_prune():
             raise optuna.TrialPruned
 
@@ -183,11 +172,11 @@ def conclude(run: TrackedRun, index: int, state: str, error: str = "") -> None:
     run.log(tags={names.TRIAL_STATE: state, names.RUN_NAME: names.trial_run_name(index) + suffix, **why})
 
 
-def lock_folder(config: Config, tune_run: str) -> Path:
+def lock_folder(config: Any, tune_run: str) -> Path:
     """Where the workers of this host keep a search's locks."""
     return (config.execution.workdir / "tune" / tune_run).resolve()
 
 
-def journal_file(config: Config, tune_run: str) -> Path:
+def journal_file(config: Any, tune_run: str) -> Path:
     """The journal of a search: it belongs to its run in the tracking store, and lies in the work folder."""
     return (config.execution.workdir / "tune" / f"{tune_run}.journal").resolve()

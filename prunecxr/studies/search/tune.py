@@ -13,23 +13,22 @@ from typing import Any
 import optuna
 
 from prunecxr.errors import UserError
-from prunecxr.networks.families import weights_identity
 from prunecxr.options.recipe import flatten, to_recipe
 from prunecxr.options.space import Choices
-from prunecxr.studies.pruning import material, population
-from prunecxr.studies.pruning.config import Config
-from prunecxr.studies.pruning.study import mlflow_run, say_data
 from prunecxr.studies.search.ledger import ENDED, ERROR, Trial, ledger
 from prunecxr.studies.search.options import TuneOptions
 from prunecxr.studies.search.results import TABLE, Result, log_result, said_counts, said_options
 from prunecxr.studies.search.sampling import distributions
 from prunecxr.studies.search.storage import storage_faults
-from prunecxr.studies.search.trials import SPLITS, with_options
+from prunecxr.studies.search.subject import subject_of
+from prunecxr.studies.search.trials import with_options
 from prunecxr.studies.search.workers import Plan, carry_out, open_storage, open_study, turns_of
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 from prunecxr.work.identity import digest
+from prunecxr.work.once import Once, Step, ending
+from prunecxr.work.studies import mlflow_run
 
 IDENTITY = "identity"  # attribute of Optuna's study: what all its trials share
 SAID = {
@@ -43,7 +42,7 @@ SAID = {
 }
 
 
-def tune(store: Store, config: Config, asked: TuneOptions) -> None:
+def tune(store: Store, config: Any, asked: TuneOptions) -> None:
     """The command.
 
     Args:
@@ -53,10 +52,9 @@ def tune(store: Store, config: Config, asked: TuneOptions) -> None:
         EnvironmentFault: the storage cannot be reached.
     """
     check_space(config)
-    data = material.prepare(config, SPLITS)
-    say_data(data)
+    data = subject_of(config).prepare(config)
     run = open_run(store, config)
-    with runs.ending(run), storage_faults():
+    with ending(run), storage_faults():
         run.resume()
         study = open_study(open_storage(config, run.id, asked.storage), config.study)
         search = check_identity(study, identity_of(config, data))
@@ -83,10 +81,10 @@ def tune(store: Store, config: Config, asked: TuneOptions) -> None:
     print(f"search {config.study}: {said_counts(trials)} ({ended - before} now, {before} found)")
     if ended < asked.trials:
         print(f"warning: {asked.trials - ended} of {asked.trials} trials are missing; the same command continues")
-    _say_result(store, run, result)
+    _say_result(store, run, subject_of(config).what, result)
 
 
-def check_space(config: Config) -> None:
+def check_space(config: Any) -> None:
     """Raise a UserError if there is nothing to search, or for names that do not exist, before any work is done."""
     if not config.search:
         raise UserError(
@@ -98,25 +96,21 @@ def check_space(config: Config) -> None:
         if name in ("architecture", "weights") and isinstance(domain, Choices)
     }
     for values in itertools.product(*chosen.values()):
-        population.check_names(with_options(config, dict(zip(chosen, values, strict=True))))
+        subject_of(config).check(with_options(config, dict(zip(chosen, values, strict=True))))
 
 
-def identity_of(config: Config, data: material.Material) -> dict[str, Any]:
+def identity_of(config: Any, data: Any) -> dict[str, Any]:
     """Everything that the trials of one search share; were it to change, they could not be compared."""
-    options = config.training
-    kept = options.model_dump(mode="json", exclude_defaults=True, exclude={"weights", *config.search})
-    known = {"architecture": [options.architecture], "weights": [options.weights]}
-    for name in known:
-        domain = config.search.get(name)
-        known[name] = list(domain.values) if isinstance(domain, Choices) else known[name]
-    weights = [weights_identity(*pair) for pair in itertools.product(*known.values())]
+    subject = subject_of(config)
+    task = subject.task(config, data)
+    kept = config.training.model_dump(mode="json", exclude_defaults=True, exclude={"weights", *config.search})
     return {
         "search": {name: domain.written() for name, domain in sorted(config.search.items())},
         "training": kept,
-        "weights": weights,
-        "train": data.fingerprints["train"],
-        "val": data.fingerprints["val"],
-        "precision": population.compute_of(config).precision,
+        "weights": subject.weights(config),
+        "train": task.prints["train"],
+        "val": task.prints["val"],
+        "precision": task.compute.precision,
         "seed": config.seeds[0],
     }
 
@@ -145,21 +139,21 @@ def check_identity(study: optuna.Study, parts: dict[str, Any]) -> str:
     return digest(parts)
 
 
-def open_run(store: Store, config: Config) -> TrackedRun:
+def open_run(store: Store, config: Any) -> TrackedRun:
     """The search's own run, parent of its trials."""
-    with population.working_on(config, f"tune-{digest({'study': config.study})}"):
-        run = runs.find_or_create(
-            store,
-            "tune",
-            {names.STUDY: config.study},
-            name=f"tune {config.study}",
-            tags={names.DATASET: config.data.dataset_name or config.data.dataset},
-            adopt=True,
-        )
-        run.log_new_params(
-            {f"cfg/{name}": text for name, text in flatten(config).items() if name not in config.search}
-            | {f"search/{name}": str(domain.written()) for name, domain in config.search.items()}
-        )
+    step = Step(
+        kind="tune",
+        identity={names.STUDY: config.study},
+        name=f"tune {config.study}",
+        make=lambda _: None,
+        tags={names.DATASET: config.data.dataset_name or config.data.dataset},
+        adopt=True,
+    )
+    run = Once(store).open(step)
+    run.log_new_params(
+        {f"cfg/{name}": text for name, text in flatten(config).items() if name not in config.search}
+        | {f"search/{name}": str(domain.written()) for name, domain in config.search.items()}
+    )
     with run.files() as folder:
         (folder / names.RECIPE).write_text(to_recipe(config), encoding="utf-8")
     return run
@@ -190,7 +184,7 @@ def _no_result(trials: Sequence[Trial]) -> str:
     )
 
 
-def _say_result(store: Store, run: TrackedRun, result: Result) -> None:
+def _say_result(store: Store, run: TrackedRun, what: str, result: Result) -> None:
     """What the search found, where it lies, and the command that makes a study of it."""
     best, own = result.best, result.own
     failed = [trial for trial in result.trials if trial.state == "failed"]
@@ -199,9 +193,9 @@ def _say_result(store: Store, run: TrackedRun, result: Result) -> None:
         print(f"warning: {len(failed)} trial(s) failed, each tried again in vain; the last one: {said}")
     for name, why in result.absent.items():
         print(f"figure {name} is not drawn: {why}")
-    print(f"best: trial {best.index}, validation mean AP {best.value:.4f}: {said_options(best)}")
+    print(f"best: trial {best.index}, {what} {best.value:.4f}: {said_options(best)}")
     if own is not None and own.value is not None:
-        print(f"the recipe's own options: trial {own.index}, {own.state}, validation mean AP {own.value:.4f}")
+        print(f"the recipe's own options: trial {own.index}, {own.state}, {what} {own.value:.4f}")
     print(f"trials: {store.artifact_location(run.id, TABLE)}")
     recipe = store.artifact_location(run.id, names.BEST_RECIPE)
     print(f"recipe: {recipe}")

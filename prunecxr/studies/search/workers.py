@@ -19,12 +19,11 @@ from optuna.storages import BaseStorage
 
 from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.progress import progress
-from prunecxr.studies.pruning import material
-from prunecxr.studies.pruning.config import Config
 from prunecxr.studies.search.ledger import ENDED, ledger
 from prunecxr.studies.search.sampling import guide
 from prunecxr.studies.search.storage import open_database, open_journal, storage_faults
-from prunecxr.studies.search.trials import SPLITS, Objective, journal_file, lock_folder
+from prunecxr.studies.search.subject import subject_of
+from prunecxr.studies.search.trials import Objective, journal_file, lock_folder
 from prunecxr.studies.search.turns import Turns
 from prunecxr.tracking.store import Store, open_store, store_faults
 
@@ -44,7 +43,7 @@ class Plan:
         deadline: no trial starts after it, on the clock of `time.time()`.
     """
 
-    config: Config
+    config: Any
     store_uri: str
     experiment: str
     tune_run: str
@@ -55,7 +54,7 @@ class Plan:
     deadline: float
 
 
-def open_storage(config: Config, tune_run: str, url: str | None) -> BaseStorage:
+def open_storage(config: Any, tune_run: str, url: str | None) -> BaseStorage:
     """The storage of a search: the database of that URL, or the journal in the work folder."""
     return open_database(url) if url else open_journal(journal_file(config, tune_run))
 
@@ -65,7 +64,7 @@ def open_study(storage: BaseStorage, name: str) -> optuna.Study:
     return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
 
 
-def longest(config: Config) -> int:
+def longest(config: Any) -> int:
     """The most epochs that a trial may train."""
     searched = config.search.get("epochs")
     if searched is None:
@@ -81,7 +80,7 @@ def turns_of(plan: Plan, study: optuna.Study) -> Turns:
     return Turns(study, folder, one_host=plan.storage is None, first=plan.first, total=plan.total)
 
 
-def carry_out(plan: Plan, store: Store, data: material.Material, study: optuna.Study, n_workers: int) -> None:
+def carry_out(plan: Plan, store: Store, data: Any, study: optuna.Study, n_workers: int) -> None:
     """Carry out what is left of the search.
 
     Raises:
@@ -179,7 +178,7 @@ def _worker(plan: Plan, number: int, sender: Connection) -> None:
 def _carry_out_alone(plan: Plan, number: int) -> None:
     store = open_store(plan.store_uri, plan.experiment)
     config = plan.config.model_copy(update={"execution": _own_device(plan.config.execution, number)})
-    data = material.prepare(config, SPLITS)
+    data = subject_of(config).prepare(config, quiet=True)
     study = open_study(open_storage(config, plan.tune_run, plan.storage), config.study)
     with storage_faults():
         turns = turns_of(plan, study)
