@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from prunecxr.evaluation.metrics import SCORES, class_scores
+from prunecxr.evaluation.metrics import CLASS_SCORES, class_scores
 
 CLASSES = (
     "Infiltration", "Effusion", "Atelectasis", "Nodule", "Mass", "Pneumothorax", "Consolidation", "Pleural Thickening",
@@ -67,7 +67,7 @@ def make_study(
     skill, breaking = 2.4 - 0.5 * rarity + 0.35 * difficulty[0], 0.84 - 0.16 * rarity + 0.04 * difficulty[1]
     pie_sparsity = min(sparsities, key=lambda k: abs(k - 0.9))
     stacks = {k: np.zeros((n_seeds, *truth.shape)) for k in (0.0, pie_sparsity)}
-    scores = np.full((len(SCORES), n_seeds, len(sparsities), len(names)), np.nan)
+    scores = np.full((len(CLASS_SCORES), n_seeds, len(sparsities), len(names)), np.nan)
     shared = rng.normal(size=truth.shape)
     for s in range(n_seeds):
         noise = shared + 0.5 * rng.normal(size=truth.shape)
@@ -76,11 +76,11 @@ def make_study(
             kept = 1 / (1 + np.exp((sparsity - breaking) / 0.045))
             signal = strength * kept * truth + noise * (0.4 + 0.6 * kept)
             probabilities = 1 / (1 + np.exp(-(logit + signal)))
-            scores[:, s, k] = class_scores(truth, probabilities, names)[list(SCORES)].to_numpy().T
+            scores[:, s, k] = class_scores(truth, probabilities, names)[list(CLASS_SCORES)].to_numpy().T
             if sparsity in stacks:
                 stacks[sparsity][s] = probabilities
     dataset = xr.Dataset(
-        {name: (("seed", "sparsity", "class"), values) for name, values in zip(SCORES, scores, strict=True)},
+        {name: (("seed", "sparsity", "class"), values) for name, values in zip(CLASS_SCORES, scores, strict=True)},
         coords={
             "seed": range(n_seeds),
             "sparsity": list(sparsities),

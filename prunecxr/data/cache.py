@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import json
 import logging
 import math
-import os
-import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -21,14 +17,13 @@ import numpy as np
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from prunecxr.data.cache_files import FORMAT, CacheFiles, Work, cpus, digest, open_pixels, read_record
 from prunecxr.data.images import ImageSource, UndecodableImage, resize
 from prunecxr.data.labels import LISTED, LabelTable
 from prunecxr.errors import EnvironmentFault, UserError
 
 log = logging.getLogger(__name__)
 
-FORMAT = "prunecxr-images-1"  # part of every key: a change in how images are stored leaves old caches alone
-MARK_BYTES = 32
 BLOCK = 16  # images a thread takes at a time
 
 
@@ -77,21 +72,6 @@ class CachedImages:
     fingerprint: str
 
 
-@dataclass(frozen=True)
-class _Files:
-    """The files of one cache. `pixels` and `record` exist once it is finished, `work` and `marks` until then.
-
-    A mark is the hash of an image's stamp and its pixels in `work`; zeros where there is none. It proves by itself that
-    this image is done, whatever a crash left behind and in whatever order the disk wrote it.
-    """
-
-    pixels: Path
-    record: Path
-    work: Path
-    marks: Path
-    lock: Path
-
-
 def cache_images(
     images: ImageSource,
     image_size: int,
@@ -105,7 +85,8 @@ def cache_images(
     """Decode and resize all images, or find that this was done before.
 
     A build that was interrupted continues: images that are done are not decoded again. A changed image (other stamp)
-    makes another cache. Processes that want the same cache at once wait for the first of them.
+    makes another cache; one whose pixels were damaged on the disk is made anew, with a warning. Processes that want the
+    same cache at once wait for the first of them.
 
     Args:
         images: what to decode; `ids` not empty.
@@ -125,9 +106,9 @@ def cache_images(
         raise UserError(f"no {stored.noun} to decode {desc}".rstrip())
     stamps = images.stamps()
     # Work in progress does not depend on the stamps: after one damaged image is replaced the others stay done.
-    work_key = _digest(FORMAT, ids, image_size, interpolation, *stored.key())
-    key = _digest(work_key, stamps)
-    files = _Files(
+    work_key = digest(FORMAT, ids, image_size, interpolation, *stored.key())
+    key = digest(work_key, stamps)
+    files = CacheFiles(
         pixels=folder / f"{key}.pixels",
         record=folder / f"{key}.json",
         work=folder / f"{work_key}.work",
@@ -142,7 +123,9 @@ def cache_images(
             with _locked(files.lock):
                 cached = _open(files, ids, shape)  # another process may have built it while this one waited
                 if cached is None:
-                    _build(images, stamps, image_size, interpolation, files, workers or _cpus(), desc, stored)
+                    if read_record(files, shape) is not None:
+                        log.warning("the image cache %s is damaged; its images are decoded anew", files.pixels)
+                    _build(images, stamps, image_size, interpolation, files, workers or cpus(), desc, stored)
                     cached = _open(files, ids, shape)
     except OSError as error:
         needed = math.prod(shape) / 1e6
@@ -163,19 +146,8 @@ def data_fingerprint(table: LabelTable, cached: CachedImages) -> str:
     """
     if tuple(table.ids) != cached.ids:
         raise ValueError("the cached images are not those of the label table")
-    header = _digest("prunecxr-data-1", table.ids.tolist(), table.subjects.tolist(), table.classes, cached.fingerprint)
+    header = digest("prunecxr-data-1", table.ids.tolist(), table.subjects.tolist(), table.classes, cached.fingerprint)
     return hashlib.sha256(header.encode() + np.ascontiguousarray(table.labels, np.uint8).tobytes()).hexdigest()
-
-
-def _digest(*parts: object) -> str:
-    # JSON keeps apart what joining strings would not: ("ab", "c") and ("a", "bc").
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):  # counts what a container or a batch system gave, where the system tells
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextmanager
@@ -193,16 +165,11 @@ def _locked(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _open(files: _Files, ids: tuple[str, ...], shape: tuple[int, ...]) -> CachedImages | None:
-    """The finished cache, or None."""
-    try:
-        fingerprint = json.loads(files.record.read_text(encoding="utf-8"))["fingerprint"]
-        if files.pixels.stat().st_size != math.prod(shape):
-            return None
-        pixels = np.memmap(files.pixels, dtype=np.uint8, mode="r", shape=shape)
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError):
-        return None
-    return CachedImages(pixels, ids, fingerprint)
+def _open(files: CacheFiles, ids: tuple[str, ...], shape: tuple[int, ...]) -> CachedImages | None:
+    """The finished cache, or None where there is none or its pixels are not what was written."""
+    record = read_record(files, shape)
+    pixels = None if record is None else open_pixels(files, record, ids, shape)
+    return None if record is None or pixels is None else CachedImages(pixels, ids, record.fingerprint)
 
 
 def _build(
@@ -210,12 +177,12 @@ def _build(
     stamps: Sequence[str],
     size: int,
     interpolation: str,
-    files: _Files,
+    files: CacheFiles,
     workers: int,
     desc: str,
     stored: Stored,
 ) -> None:
-    with _Work(files, stamps, math.prod(stored.shape(size))) as work:
+    with Work(files, stamps, math.prod(stored.shape(size))) as work:
         todo = work.not_done()
         failures = _decode(images, todo, work, lambda image: stored.fit(image, size, interpolation), workers, desc)
         if failures:
@@ -226,7 +193,7 @@ def _build(
                 + "; replace these files, or take their rows out of the label tables"
             )
         # The record comes first: without its pixels it is no cache, while pixels without it would be decoded again.
-        _write(files.record, json.dumps({"fingerprint": work.fingerprint(tuple(map(str, images.ids)))}))
+        work.record(tuple(map(str, images.ids))).write(files.record)
         work.sync()
     files.work.replace(files.pixels)
     files.marks.unlink()
@@ -235,7 +202,7 @@ def _build(
 def _decode(
     images: ImageSource,
     todo: Sequence[int],
-    work: _Work,
+    work: Work,
     fit: Callable[[np.ndarray], np.ndarray],
     workers: int,
     desc: str,
@@ -272,84 +239,3 @@ def _decode(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [failures[index] for index in sorted(failures)]
-
-
-class _Work:
-    """An unfinished cache on disk. Threads may put different images at once."""
-
-    def __init__(self, files: _Files, stamps: Sequence[str], image_bytes: int):
-        self._stamps = stamps
-        self._image_bytes = image_bytes
-        self._pixels = _open_sized(files.work, len(stamps) * self._image_bytes)
-        self._marks = _open_sized(files.marks, len(stamps) * MARK_BYTES)
-        self._folder = files.work.parent
-
-    def __enter__(self) -> _Work:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._pixels)
-        os.close(self._marks)
-
-    def not_done(self) -> list[int]:
-        """Indices of the images that are not there yet, or not in their present version.
-
-        Raises:
-            OSError: the disk has no room for them (known now rather than in an hour).
-        """
-        marks = os.pread(self._marks, len(self._stamps) * MARK_BYTES, 0)
-        todo = []
-        for index in range(len(self._stamps)):
-            mark = marks[index * MARK_BYTES : (index + 1) * MARK_BYTES]
-            if not any(mark) or mark != self._mark(index, self._get(index)):
-                todo.append(index)
-        needed = len(self._stamps) * self._image_bytes - os.fstat(self._pixels).st_blocks * 512
-        if shutil.disk_usage(self._folder).free < needed:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return todo
-
-    def put(self, index: int, pixels: np.ndarray) -> None:
-        """Store one image, uint8, and mark it as done."""
-        content = pixels.tobytes()
-        _write_at(self._pixels, content, index * self._image_bytes)
-        _write_at(self._marks, self._mark(index, content), index * MARK_BYTES)
-
-    def fingerprint(self, ids: tuple[str, ...]) -> str:
-        """SHA-256 of ids and pixels, read image by image."""
-        digest = hashlib.sha256(_digest(FORMAT, ids, self._image_bytes).encode())
-        for index in range(len(ids)):
-            digest.update(self._get(index))
-        return digest.hexdigest()
-
-    def sync(self) -> None:
-        """Have the pixels on the disk, not only on their way to it."""
-        os.fsync(self._pixels)
-
-    def _get(self, index: int) -> bytes:
-        return os.pread(self._pixels, self._image_bytes, index * self._image_bytes)
-
-    def _mark(self, index: int, content: bytes) -> bytes:
-        return hashlib.sha256(self._stamps[index].encode() + b"\0" + content).digest()
-
-
-def _open_sized(path: Path, size: int) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    os.ftruncate(descriptor, size)
-    return descriptor
-
-
-def _write_at(descriptor: int, content: bytes, offset: int) -> None:
-    """Write all of it: unlike a write into a memory map, a full disk raises here instead of killing the process."""
-    written = 0
-    while written < len(content):
-        written += os.pwrite(descriptor, content[written:], offset + written)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a small file so that it is there whole or not at all."""
-    part = path.with_suffix(".part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

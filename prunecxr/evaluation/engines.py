@@ -136,6 +136,7 @@ class Evaluator:
         self.engine = best_engine(compute) if engine == "auto" else engine
         self._may_fall_back = engine == "auto"
         self._prepare: Prepare | None = None
+        self._shape: tuple[int, ...] = ()  # of the inputs that the engine was made for
 
     def outputs(self, pixels: np.ndarray, advance: Callable[[int], Any] | None = None) -> Iterator[torch.Tensor]:
         """Outputs with the present weights, batch by batch, in fp32; arguments as of `predict_outputs`.
@@ -155,16 +156,17 @@ class Evaluator:
         if self.engine == "eager":
             return None
         try:
-            if self._prepare is None:
+            first = pixels[: self.compute.eval_batch_size]
+            if self._prepare is None or first.shape[1:] != self._shape[1:] or len(first) > self._shape[0]:
                 size = self.compute.eval_batch_size
-                inputs = next(evaluation_batches(pixels[:size], size, self.compute.device, self.compute.channels_last))
-                self._prepare = ENGINES[self.engine](self.model, self.compute, inputs)
+                inputs = next(evaluation_batches(first, size, self.compute.device, self.compute.channels_last))
+                self._prepare, self._shape = ENGINES[self.engine](self.model, self.compute, inputs), first.shape
             return self._prepare()
         except (RuntimeError, AssertionError, AttributeError) as error:  # no C++ compiler, no CUDA, no oneDNN
-            first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             if not self._may_fall_back:
                 what = f"option engine: {self.engine} does not work on this machine"
-                raise EnvironmentFault(f"{what} ({first}); use engine=eager") from None
-            log.warning("evaluation goes on without engine %s, which does not work here (%s)", self.engine, first)
+                raise EnvironmentFault(f"{what} ({reason}); use engine=eager") from None
+            log.warning("evaluation goes on without engine %s, which does not work here (%s)", self.engine, reason)
             self.engine = "eager"
             return None

@@ -7,7 +7,9 @@ convolution's output before it leaves the processor's cache.
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,14 +21,33 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 Activation = tuple[str | None, list[float]]  # its name in torch's oneDNN operators, and its arguments
 
 RELU: Activation = ("relu", [])
-LAYERS: dict[type[nn.Module], Activation] = {
-    nn.ReLU: RELU,
-    nn.ReLU6: ("hardtanh", [0.0, 6.0]),
-    nn.SiLU: ("swish", []),
-    nn.Hardswish: ("hardswish", []),
+LAYERS: dict[type[nn.Module], Callable[[Any], Activation]] = {
+    nn.ReLU: lambda _: RELU,
+    nn.ReLU6: lambda _: ("hardtanh", [0.0, 6.0]),
+    nn.LeakyReLU: lambda layer: ("leaky_relu", [layer.negative_slope]),
+    nn.SiLU: lambda _: ("swish", []),
+    nn.Hardswish: lambda _: ("hardswish", []),
 }
 FUNCTIONS: dict[Any, Activation] = {functional.relu: RELU, torch.relu: RELU}
 ADDITIONS = (operator.add, operator.iadd, torch.add)
+IDLE = (nn.Dropout, nn.Dropout2d, nn.Identity)  # do nothing in eval mode
+
+
+def _join_and_convolve(module: Any, deep: torch.Tensor, shallow: torch.Tensor) -> torch.Tensor:
+    """A level of MONAI's U-Net on the way up, for images that can be halved that often."""
+    return module.convs(torch.cat([shallow, module.upsample(deep)], dim=1))
+
+
+# Modules that look at shapes or types, which a trace cannot follow, and what they do for the inputs that come here.
+PLAIN_FORMS: dict[str, Callable[..., torch.Tensor]] = {"monai.networks.nets.basic_unet.UpCat": _join_and_convolve}
+
+
+class _Tracer(fx.Tracer):
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        plain = PLAIN_FORMS.get(f"{type(m).__module__}.{type(m).__qualname__}")
+        return super().call_module(m, forward if plain is None else partial(plain, m), args, kwargs)
 
 
 class FusedConvolution(nn.Module):
@@ -78,9 +99,10 @@ def fuse(model: nn.Module, inputs: torch.Tensor, dtype: torch.dtype) -> tuple[nn
         RuntimeError: torch cannot follow what the network does.
     """
     try:
-        traced = fx.symbolic_trace(model)
+        traced = fx.GraphModule(model, _Tracer().trace(model))
     except (fx.proxy.TraceError, TypeError) as error:
         raise RuntimeError(f"the network depends on its inputs: {error}") from None
+    _drop_idle(traced)
     ShapeProp(traced).propagate(inputs[:1])
     reader, steps = _Reader(traced, dtype), []
     for node in list(traced.graph.nodes):
@@ -96,6 +118,15 @@ def fuse(model: nn.Module, inputs: torch.Tensor, dtype: torch.dtype) -> tuple[nn
         reader.replace(found, step)
     traced.recompile()
     return traced, steps
+
+
+def _drop_idle(traced: fx.GraphModule) -> None:
+    """Take out the layers that do nothing in eval mode, so that a norm and its activation meet."""
+    layers = dict(traced.named_modules())
+    for node in list(traced.graph.nodes):
+        if node.op == "call_module" and isinstance(layers[str(node.target)], IDLE):
+            node.replace_all_uses_with(node.args[0])
+            traced.graph.erase_node(node)
 
 
 @dataclass(frozen=True)
@@ -158,7 +189,7 @@ class _Reader:
         if node is not None and node.op == "call_function":
             return FUNCTIONS.get(node.target)
         layer = self._layer(node)
-        return LAYERS.get(type(layer)) if layer is not None else None
+        return LAYERS[type(layer)](layer) if type(layer) in LAYERS else None
 
     def _ready(self, other: fx.Node, conv: fx.Node, addition: fx.Node) -> bool:
         """Whether a summand has its final values when the convolution runs, and the shape and type of its output."""

@@ -6,15 +6,46 @@ one; AUROC and F1 stand beside it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 THRESHOLD = 0.5
-SCORES = ("ap", "auroc", "f1")
 NO_POSITIVE = "no positive image in this split"
 NO_NEGATIVE = "no negative image in this split: AUROC undefined"
+
+
+def average_precision(truth: np.ndarray, score: np.ndarray) -> float:
+    """Step-wise area under the precision-recall curve."""
+    selected, hits = _thresholds(truth, score)
+    return float((np.diff(hits, prepend=0) * (hits / selected)).sum() / truth.sum())
+
+
+def auroc(truth: np.ndarray, score: np.ndarray) -> float:
+    """Area under the ROC curve."""
+    positives = int(truth.sum())
+    negatives = len(truth) - positives
+    if not negatives:
+        return np.nan
+    selected, hits = _thresholds(truth, score)
+    false_alarms = np.diff(selected - hits, prepend=0)
+    # Trapezoids: a tied group's positives and negatives count as half in order.
+    area = (false_alarms * (2 * hits - np.diff(hits, prepend=0))).sum() / 2
+    return float(area / (positives * negatives))
+
+
+def f1(truth: np.ndarray, score: np.ndarray) -> float:
+    """F1, where a probability of at least `THRESHOLD` is a prediction of the class."""
+    predicted = score >= THRESHOLD
+    return float(2 * truth[predicted].sum() / (predicted.sum() + truth.sum()))
+
+
+ClassScore = Callable[[np.ndarray, np.ndarray], float]
+
+# A score of one class: labels 0/1 with at least one positive, and probabilities, both (n_images,) -> a number, or NaN
+# where the class has no negative image and the score asks for one. Columns, means and metrics follow from this dict.
+CLASS_SCORES: dict[str, ClassScore] = {"ap": average_precision, "auroc": auroc, "f1": f1}
 
 
 def class_scores(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str] | None = None) -> pd.DataFrame:
@@ -31,7 +62,7 @@ def class_scores(labels: np.ndarray, probabilities: np.ndarray, classes: Sequenc
         classes: class names in column order; the column numbers as text by default.
 
     Returns:
-        One row a class (index ``class``) with columns ``ap``, ``auroc``, ``f1``, ``support`` (number of positive
+        One row a class (index ``class``) with a column per score of `CLASS_SCORES`, ``support`` (number of positive
         images) and ``reason``: why a score is NaN, empty where none is. A class without a positive image has no
         score at all, one without a negative image no AUROC.
 
@@ -45,12 +76,12 @@ def class_scores(labels: np.ndarray, probabilities: np.ndarray, classes: Sequenc
     truth = np.ascontiguousarray(labels.T, dtype=np.int64)
     scores = np.ascontiguousarray(probabilities.T)
     rows = [_one_class(*pair) for pair in zip(truth, scores, strict=True)]
-    table = pd.DataFrame(rows, columns=[*SCORES, "support", "reason"], index=pd.Index(names, name="class"))
-    return table.astype(dict.fromkeys(SCORES, np.float64))
+    table = pd.DataFrame(rows, columns=[*CLASS_SCORES, "support", "reason"], index=pd.Index(names, name="class"))
+    return table.astype(dict.fromkeys(CLASS_SCORES, np.float64))
 
 
 def mean_scores(scores: pd.DataFrame | Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Unweighted means of AP, AUROC and F1 over the classes where each is defined.
+    """Unweighted means of the scores over the classes where each is defined.
 
     Args:
         scores: the table of :func:`class_scores`, one row a class.
@@ -58,7 +89,7 @@ def mean_scores(scores: pd.DataFrame | Mapping[str, Sequence[float]]) -> dict[st
     Returns:
         ``{"ap": ..., "auroc": ..., "f1": ...}``; NaN for a score that no class defines.
     """
-    return {name: float(pd.Series(scores[name], dtype=np.float64).mean()) for name in SCORES}
+    return {name: float(pd.Series(scores[name], dtype=np.float64).mean()) for name in CLASS_SCORES}
 
 
 def _check(labels: np.ndarray, probabilities: np.ndarray, names: list[str]) -> None:
@@ -79,26 +110,18 @@ def _check(labels: np.ndarray, probabilities: np.ndarray, names: list[str]) -> N
         )
 
 
-def _one_class(truth: np.ndarray, score: np.ndarray) -> tuple[float, float, float, int, str]:
-    """AP, AUROC, F1, support and reason of one class; ``truth`` and ``score`` of shape (n_images,)."""
-    n, positives = len(truth), int(truth.sum())
+def _one_class(truth: np.ndarray, score: np.ndarray) -> tuple[float | int | str, ...]:
+    """The scores, support and reason of one class; ``truth`` and ``score`` of shape (n_images,)."""
+    positives = int(truth.sum())
     if positives == 0:
-        return np.nan, np.nan, np.nan, 0, NO_POSITIVE
+        return *[np.nan] * len(CLASS_SCORES), 0, NO_POSITIVE
+    reason = NO_NEGATIVE if positives == len(truth) else ""
+    return *[measure(truth, score) for measure in CLASS_SCORES.values()], positives, reason
+
+
+def _thresholds(truth: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Images, and positive images, above each threshold: one after each group of equal scores, falling."""
     order = np.argsort(score)[::-1]
     ranked = score[order]
-    # A threshold lies after the last image of each group of equal scores.
     ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
-    selected = ends + 1
-    hits = np.cumsum(truth[order])[ends]
-    gained = np.diff(hits, prepend=0)
-    ap = float((gained * (hits / selected)).sum() / positives)
-
-    negatives = n - positives
-    false_alarms = np.diff(selected - hits, prepend=0)
-    # Trapezoids: a tied group's positives and negatives count as half in order.
-    area = (false_alarms * (2 * hits - gained)).sum() / 2
-    auroc = float(area / (positives * negatives)) if negatives else np.nan
-
-    predicted = score >= THRESHOLD
-    f1 = float(2 * truth[predicted].sum() / (predicted.sum() + positives))
-    return ap, auroc, f1, positives, "" if negatives else NO_NEGATIVE
+    return ends + 1, np.cumsum(truth[order])[ends]

@@ -14,7 +14,7 @@ from torch.nn import functional
 from prunecxr.data.batches import TrainingBatches
 from prunecxr.errors import Diverged, UserError
 from prunecxr.evaluation.metrics import class_scores, mean_scores
-from prunecxr.evaluation.predict import predict_logits, probabilities
+from prunecxr.evaluation.predict import outputs_in_fp32, predict_logits, probabilities
 from prunecxr.hardware import Compute
 from prunecxr.learning.loop import EpochRecord, Learning, Session, run_epochs
 from prunecxr.learning.losses import make_loss
@@ -92,8 +92,9 @@ def recipe_of(options: TrainingOptions) -> Recipe:
 
 
 def _validate(model: nn.Module, val: Images, compute: Compute) -> tuple[float, dict[str, float]]:
-    """Mean loss an image, and the mean scores over the classes that have them."""
-    logits = predict_logits(model, val.pixels, compute)
+    """Mean loss per image, and the mean scores over the classes that have them."""
+    with outputs_in_fp32(model):  # as in evaluation: images that tie in bf16 would decide which epoch is the best
+        logits = predict_logits(model, val.pixels, compute)
     if not torch.isfinite(logits).all():
         raise Diverged("training diverged: the network's outputs on the validation split are not finite")
     loss = functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(val.labels.astype(np.float32)))

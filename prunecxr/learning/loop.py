@@ -18,7 +18,7 @@ from prunecxr.errors import Diverged, EnvironmentFault
 from prunecxr.hardware import Compute, autocast
 from prunecxr.learning.optimizers import Recipe, make_optimizer, make_schedule
 from prunecxr.learning.seeds import derive_seed
-from prunecxr.networks.checkpoints import LOAD_ERRORS
+from prunecxr.networks.checkpoints import LOAD_ERRORS, reason
 from prunecxr.progress import progress
 
 
@@ -164,8 +164,14 @@ def _epoch(training: _Training[E], number: int, seed: int, advance: Callable[[in
     """One epoch: train, validate, and what it came to."""
     started, rate = time.perf_counter(), float(training.schedule.get_last_lr()[0])
     torch.manual_seed(seed)  # dropout and stochastic depth draw from the global generator
-    train_loss = _train_epoch(training, seed, advance)
+    losses, count = _train_epoch(training, seed, advance)
+    train_loss = float(losses.sum()) / count
     if not math.isfinite(train_loss):
+        if number == 0 and not math.isfinite(losses[0]):  # before the first step: at whatever learning rate
+            raise Diverged(
+                f"training cannot begin: the loss is {float(losses[0])} before the first step; the initial weights,"
+                " the loss or the precision is at fault"
+            )
         raise Diverged(
             f"training diverged in epoch {number + 1}: the loss is {train_loss}; lower learning_rate"
             f" (it is {training.optimizer.defaults['lr']:g})"
@@ -186,8 +192,8 @@ def _give_back(optimizer: torch.optim.Optimizer) -> None:
     optimizer.param_groups.clear()
 
 
-def _train_epoch(training: _Training[E], seed: int, advance: Callable[[int], object]) -> float:
-    """One pass over the training images; the mean loss per image."""
+def _train_epoch(training: _Training[E], seed: int, advance: Callable[[int], object]) -> tuple[torch.Tensor, int]:
+    """One pass over the training images; the sum of the losses of each step's images, float64, and how many images."""
     model, compute = training.model, training.compute
     model.train()
     losses, count = [], 0  # summed at the end: reading a loss at every step would make the device wait
@@ -202,7 +208,7 @@ def _train_epoch(training: _Training[E], seed: int, advance: Callable[[int], obj
         losses.append(loss.detach() * len(inputs))
         count += len(inputs)
         advance(len(inputs))
-    return float(torch.stack(losses).cpu().double().sum()) / count
+    return torch.stack(losses).cpu().double(), count
 
 
 def _save_checkpoint(path: Path, training: _Training[E], state: Progress[E], best: dict[str, torch.Tensor]) -> None:
@@ -234,7 +240,9 @@ def _load_checkpoint(path: Path, training: _Training[E]) -> tuple[Progress[E], d
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except LOAD_ERRORS as error:
-        raise EnvironmentFault(f"checkpoint {path} cannot be read ({error}); remove it to train anew") from None
+        raise EnvironmentFault(
+            f"checkpoint {path} cannot be read ({reason(str(error))}); remove it to train anew"
+        ) from None
     model.load_state_dict(content["model"])
     training.optimizer.load_state_dict(content["optimizer"])
     training.schedule.load_state_dict(content["schedule"])

@@ -1,4 +1,4 @@
-"""The training loop: epochs, early stopping, the best weights, a checkpoint an epoch. Knows no task and no tracking."""
+"""Seeds that follow from other seeds."""
 
 from __future__ import annotations
 

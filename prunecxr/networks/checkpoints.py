@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,9 @@ LOAD_ERRORS = (
     OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError,
     struct.error, pickle.UnpicklingError,
 )  # fmt: skip
+
+# Types of weights; others are no weights, or need factors that a state dict does not hold.
+FLOATING = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 # Where training programs put a state dict among other things.
 ENTRIES = ("state_dict", "model_state_dict", "model")
@@ -37,7 +41,9 @@ def read_state(path: Path, option: str) -> dict[str, torch.Tensor]:
         what = "a folder" if path.is_dir() else "not there"
         raise UserError(f"option {option}: {path} is {what}; give a file with a state dict")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # of what is unusual about the file; it is used, or named in one line
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except LOAD_ERRORS as error:
         raise UserError(f"option {option}: {path} {_unreadable(path, str(error))}") from None
     state = next((content[name] for name in ENTRIES if _has_dict(content, name)), content)
@@ -76,5 +82,24 @@ def _unreadable(path: Path, message: str) -> str:
             "torch.save(model.state_dict(), FILE)"
         )
     kind = "" if zipfile.is_zipfile(path) else ": torn, or no such file at all"
-    first = next(iter(message.strip().splitlines()), "nothing in it")
-    return f"is not a file of tensors written by torch.save{kind} ({first[:200]})"
+    return f"is not a file of tensors written by torch.save{kind} ({reason(message)})"
+
+
+def reason(message: str) -> str:
+    """One line of what torch says of a file that it cannot load, without its advice to load it in an unsafe way."""
+    lines = [line.strip() for line in message.strip().splitlines()]
+    lines = [line for line in lines if line and not re.search(r"weights_only|two options|trust", line)]
+    return lines[0][:200] if lines else "nothing in it, or nothing that can be read safely"
+
+
+def describe_unfit(value: torch.Tensor) -> str:
+    """What makes a tensor unfit for a weight of a network, as in `is sparse`; empty for plain floating numbers."""
+    if value.is_meta:
+        return "has a shape but no values (device meta)"
+    if value.is_quantized:
+        return "is quantised"
+    if value.layout is not torch.strided:
+        return f"is sparse ({str(value.layout).removeprefix('torch.')})"
+    if value.dtype not in FLOATING:
+        return f"holds {str(value.dtype).removeprefix('torch.')} values"
+    return "" if torch.isfinite(value).all() else "holds values that are not finite"

@@ -1,123 +1,162 @@
-"""Networks: any torchvision classification architecture by name, its head replaced; its prunable weights."""
+"""Networks by name: `FAMILIES`, what each family can build, and the weights a seed starts from."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import torch
-import torchvision
 from torch import nn
 
-from prunecxr.errors import EnvironmentFault, UserError
-from prunecxr.networks.checkpoints import LOAD_ERRORS as LOAD_ERRORS
-from prunecxr.networks.checkpoints import read_state
-
-# Two architectures have auxiliary heads that return a tuple while training; the study needs the main head alone.
-EXTRA_ARGUMENTS: dict[str, dict[str, Any]] = {
-    "googlenet": {"aux_logits": False, "init_weights": True},
-    "inception_v3": {"aux_logits": False, "init_weights": True},
-}
+from prunecxr.errors import UserError
+from prunecxr.networks.checkpoints import describe_unfit, read_state
+from prunecxr.networks.torchvision_family import Torchvision
+from prunecxr.networks.unet import UNet, UNetWithHead
 
 
-def architectures() -> list[str]:
-    """Names of the architectures: torchvision's own list of image classifiers."""
-    return torchvision.models.list_models(module=torchvision.models)
+class Family(Protocol):
+    """Architectures of one kind. Their names are `<family>:<details>`, but for torchvision's, which are its own.
+
+    Attributes:
+        outputs: `classes`, logits (b, n_outputs), or `masks`, logits (b, n_outputs, height, width).
+    """
+
+    @property
+    def outputs(self) -> str: ...
+
+    def names(self) -> list[str]:
+        """The architectures that can be listed; empty where their names have details of any value."""
+
+    def check(self, name: str) -> None:
+        """Raise a UserError if the family has no architecture of that name."""
+
+    def build(self, name: str, n_outputs: int) -> nn.Module:
+        """An untrained network, initialised from torch's global generator."""
+
+    def pretrained_name(self, name: str, weights: str) -> str:
+        """What stands for a weight set in a run's identity; a UserError if there is none of that name."""
+
+    def pretrained(self, name: str, weights: str) -> dict[str, torch.Tensor]:
+        """The tensors of a weight set."""
 
 
-def check_architecture(name: str) -> None:
-    """Raise a UserError with the closest names if torchvision has no such classifier."""
-    if name not in architectures():
-        close = difflib.get_close_matches(name, architectures(), n=3) or ["resnet18", "resnet50", "densenet121"]
-        raise UserError(
-            f"option architecture: torchvision has no classifier {name!r}; there are {', '.join(close)}, ..."
-        )
+FAMILIES: dict[str, Family] = {"torchvision": Torchvision(), "unet": UNet(), "unet-classes": UNetWithHead()}
 
 
-def build_architecture(name: str, n_classes: int) -> nn.Module:
-    """An untrained network with `n_classes` outputs (logits), initialised from torch's global generator."""
-    check_architecture(name)
-    return torchvision.models.get_model(name, weights=None, num_classes=n_classes, **EXTRA_ARGUMENTS.get(name, {}))
+def family_of(name: str) -> Family:
+    """The family that an architecture belongs to.
+
+    Raises:
+        UserError: there is no such architecture.
+    """
+    kind, colon, _ = name.partition(":")
+    family = FAMILIES[kind if colon and kind in FAMILIES else "torchvision"]
+    family.check(name)
+    return family
 
 
-def build_skeleton(name: str, n_classes: int) -> nn.Module:
+def architectures(outputs: str = "classes") -> list[str]:
+    """Names of the architectures with such outputs that can be listed."""
+    return [name for family in FAMILIES.values() if family.outputs == outputs for name in family.names()]
+
+
+def check_architecture(name: str, outputs: str = "classes") -> None:
+    """Raise a UserError for an unknown architecture, or one with other outputs than a task needs."""
+    has = family_of(name).outputs
+    if has != outputs:
+        raise UserError(f"option architecture: {name} gives {has}, and {outputs} are needed")
+
+
+def build_architecture(name: str, n_outputs: int) -> nn.Module:
+    """An untrained network with `n_outputs` outputs (logits), initialised from torch's global generator."""
+    return family_of(name).build(name, n_outputs)
+
+
+def build_skeleton(name: str, n_outputs: int) -> nn.Module:
     """The network without the memory of its tensors, on the `meta` device: shapes alone, and no time spent."""
+    family = family_of(name)
     try:
         with torch.device("meta"):
-            return build_architecture(name, n_classes)
+            return family.build(name, n_outputs)
     except NotImplementedError:  # a RegNet computes its widths with tensors
         with torch.random.fork_rng(devices=[]):
-            return build_architecture(name, n_classes).to("meta")
+            return family.build(name, n_outputs).to("meta")
 
 
-def build_model(name: str, n_classes: int, weights: str, seed: int) -> nn.Module:
+def build_model(name: str, n_outputs: int, weights: str, seed: int) -> nn.Module:
     """The network a seed starts from: the same backbone in every seed where weights are given, its own head.
 
     Args:
         name: architecture.
-        n_classes: outputs of the new linear head.
-        weights: `none`, `imagenet`, the name of a torchvision weight set, or a file with a state dict.
+        n_outputs: classes of images, or of pixels.
+        weights: `none`, the name of a weight set of the family (`imagenet`), or a file with a state dict.
         seed: drives the initialisation of whatever the weights do not cover.
     Raises:
         UserError: no such weights, or a file that does not fit the architecture.
-        EnvironmentFault: torchvision could not download its weights.
+        EnvironmentFault: the weights could not be downloaded.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = build_architecture(name, n_classes)
-    if weights == "none":
-        return model
-    state = _pretrained_state(name, weights)
-    backbone = {key: value for key, value in state.items() if key not in head_keys(name)}
-    missing, unexpected = model.load_state_dict(backbone, strict=False)
-    absent = [key for key in missing if key not in head_keys(name)]
-    # Auxiliary heads are in torchvision's files, not in the model.
-    unknown = [key for key in unexpected if not key.startswith(("aux", "AuxLogits"))]
-    if absent or unknown:
-        raise UserError(
-            f"option weights: {weights} does not fit {name}: "
-            + (f"lacks {absent[0]}" if absent else f"has {unknown[0]}, which the network lacks")
-        )
+        model = build_architecture(name, n_outputs)
+    if weights != "none":
+        _take_backbone(model, name, weights)
     return model
 
 
+def _take_backbone(model: nn.Module, name: str, weights: str) -> None:
+    """Load all that does not depend on the number of outputs."""
+    head, expected = head_keys(name), model.state_dict()
+    path = Path(weights)
+    state = read_state(path, "weights") if path.is_file() else family_of(name).pretrained(name, weights)
+    # Auxiliary heads are in torchvision's files, not in the model.
+    state = {key: value for key, value in state.items() if not key.startswith(("aux", "AuxLogits")) and key not in head}
+    wrong = misfit({key: value for key, value in expected.items() if key not in head}, state)
+    if wrong:
+        raise UserError(f"option weights: {weights} does not fit {name}: {wrong}")
+    check_values(expected, state, f"option weights: {weights}")
+    model.load_state_dict(state, strict=False)
+
+
+def check_values(expected: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], source: str) -> None:
+    """Raise a UserError for a tensor that is no plain, finite weight; counters and the like may have any plain type."""
+    for key, value in state.items():
+        what = describe_unfit(value)
+        if what.startswith("holds") and not expected[key].is_floating_point() and not value.is_complex():
+            continue
+        if what:
+            raise UserError(f"{source} cannot be used: {key} {what}")
+
+
+def misfit(expected: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], free: Collection[str] = ()) -> str:
+    """The first tensor of a state dict that is not as expected, in words; empty where all are.
+
+    Args:
+        free: keys whose tensors may have another number of rows.
+    """
+    for key in expected:
+        if key not in state:
+            return f"lacks {key}"
+    for key, value in state.items():
+        if key not in expected:
+            return f"has {key}, which the network lacks"
+        shape, wanted = tuple(value.shape), tuple(expected[key].shape)
+        if (shape[1:], len(shape)) != (wanted[1:], len(wanted)) or (shape != wanted and key not in free):
+            return f"{key} has shape {shape} instead of {wanted}"
+    return ""
+
+
 def head_keys(name: str) -> set[str]:
-    """Names of the parameters whose shape depends on the number of classes: the head."""
+    """Names of the parameters whose shape depends on the number of outputs: the head."""
     two, three = build_skeleton(name, 2).state_dict(), build_skeleton(name, 3).state_dict()
     return {key for key, value in two.items() if value.shape != three[key].shape}
 
 
 def weights_identity(name: str, weights: str) -> str:
     """What stands for the initial weights in a run's identity: a name, or the hash of a file's content."""
-    if weights == "none" or not Path(weights).is_file():
-        return weights if weights == "none" else str(_weight_set(name, weights))
-    return hashlib.sha256(Path(weights).read_bytes()).hexdigest()[:16]
-
-
-def _weight_set(name: str, weights: str) -> Any:
-    """torchvision's weight set of that name; `imagenet` is the first, at paper A's time the usual one."""
-    check_architecture(name)
-    known = list(torchvision.models.get_model_weights(name))
-    if weights == "imagenet" and known:
-        return known[0]
-    for entry in known:
-        if weights in (entry.name, str(entry)):
-            return entry
-    names = ", ".join(["none", *(["imagenet"] if known else []), *(entry.name for entry in known)])
-    raise UserError(f"option weights: {weights!r} is no file and no weight set of {name}; there are {names}")
-
-
-def _pretrained_state(name: str, weights: str) -> dict[str, torch.Tensor]:
-    path = Path(weights)
-    if path.is_file():
-        return read_state(path, "weights")
-    entry = _weight_set(name, weights)
-    try:
-        return dict(entry.get_state_dict(progress=True, check_hash=True))
-    except OSError as error:
-        raise EnvironmentFault(
-            f"the weights {entry} could not be downloaded ({error}); pass a local file with weights=FILE, "
-            "or train from scratch with weights=none"
-        ) from None
+    if weights == "none":
+        return weights
+    if Path(weights).is_file():
+        return hashlib.sha256(Path(weights).read_bytes()).hexdigest()[:16]
+    return family_of(name).pretrained_name(name, weights)

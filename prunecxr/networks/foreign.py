@@ -1,4 +1,4 @@
-"""Networks: any torchvision classification architecture by name, its head replaced; its prunable weights."""
+"""Networks that were trained elsewhere, restored from their tensors."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from prunecxr.errors import UserError
-from prunecxr.networks.checkpoints import LOAD_ERRORS as LOAD_ERRORS
-from prunecxr.networks.families import architectures, build_model, build_skeleton, head_keys
+from prunecxr.networks.families import architectures, build_model, build_skeleton, check_values, head_keys, misfit
 
 
 def restore_model(name: str, classes: tuple[str, ...], state: Mapping[str, torch.Tensor], source: str) -> nn.Module:
@@ -29,7 +28,7 @@ def restore_model(name: str, classes: tuple[str, ...], state: Mapping[str, torch
     expected, head = model.state_dict(), head_keys(name)
     # Auxiliary heads are of use in training alone.
     state = _unwrapped({key: value for key, value in state.items() if not key.startswith(("aux", "AuxLogits"))}, head)
-    wrong = _misfit(expected, state, head)
+    wrong = misfit(expected, state, head)
     if wrong:
         fitting = [other for other in architectures() if other != name and _fits(other, state)]
         hint = f"; it is a {' or '.join(fitting)}: give architecture={fitting[0]}" if fitting else ""
@@ -41,9 +40,7 @@ def restore_model(name: str, classes: tuple[str, ...], state: Mapping[str, torch
                 f"option model: {source} has {n} outputs, but the label table has {len(classes)} classes "
                 f"({', '.join(classes)}); it needs one column an output, in the order of the outputs"
             )
-    for key, value in state.items():
-        if not torch.isfinite(value).all():
-            raise UserError(f"option model: {source} holds values that are not finite, in {key}")
+    check_values(expected, state, f"option model: {source}")
     model.load_state_dict(dict(state))
     return model.eval()
 
@@ -59,25 +56,11 @@ def _unwrapped(state: Mapping[str, torch.Tensor], head: set[str]) -> dict[str, t
     return renamed
 
 
-def _misfit(expected: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], head: set[str]) -> str:
-    """The first tensor that differs, but for the number of outputs; empty where none does."""
-    for key in expected:
-        if key not in state:
-            return f"lacks {key}"
-    for key, value in state.items():
-        if key not in expected:
-            return f"has {key}, which the network lacks"
-        shape, wanted = tuple(value.shape), tuple(expected[key].shape)
-        if (shape[1:], len(shape)) != (wanted[1:], len(wanted)) or (shape != wanted and key not in head):
-            return f"{key} has shape {shape} instead of {wanted}"
-    return ""
-
-
 def _fits(name: str, state: Mapping[str, torch.Tensor]) -> bool:
     if name.startswith("regnet") and not any(key.startswith("trunk_output.") for key in state):
         return False  # without building one: no skeleton comes as cheaply as of the others
     expected = build_skeleton(name, 2).state_dict()
-    return set(expected) == set(state) and not _misfit(expected, state, head_keys(name))
+    return set(expected) == set(state) and not misfit(expected, state, head_keys(name))
 
 
 def weights_digest(model: nn.Module) -> str:

@@ -1,4 +1,4 @@
-"""Networks: any torchvision classification architecture by name, its head replaced; its prunable weights."""
+"""The weights of a network that pruning may zero, its output layer, its eval mode."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from contextlib import contextmanager
 
 import torch
 from torch import nn
-
-from prunecxr.networks.checkpoints import LOAD_ERRORS as LOAD_ERRORS
 
 
 @contextmanager

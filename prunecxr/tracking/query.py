@@ -62,30 +62,48 @@ class Population:
     others: tuple[Compared, ...] = ()
 
 
+STUDIES = ("study", "htl_study", "variant")  # kinds of runs that tell of a study; imports of 0.1 made variants alone
+
+
 def locate_study(store: Store, study: str) -> Store:
     """The store, working in the experiment that holds the study: the current one, or else the only one that does.
 
     Raises:
         UserError: no experiment holds it (the studies there are are listed), or several do.
     """
-    if runs.search(store, {names.STUDY: study, names.KIND: "variant"}, most=1):
+    if _holding(store, study, [store.experiment_id]):
         return store
-    everywhere = [experiment.experiment_id for experiment in store._client.search_experiments()]
-    holding = {run.experiment_id for run in _variant_runs(store, everywhere) if _tag(run, names.STUDY) == study}
+    titles = {one.experiment_id: one.name for one in store._client.search_experiments()}
+    holding = _holding(store, study, titles)
     if len(holding) == 1:
         return store.in_experiment(holding.pop())
     if holding:
-        titles = ", ".join(sorted(repr(store._client.get_experiment(i).name) for i in holding))
+        listed = ", ".join(sorted(repr(titles[experiment]) for experiment in holding))
         raise UserError(
-            f"option study: {study!r} lies in several experiments ({titles}); name one with --experiment-name"
+            f"option study: {study!r} lies in several experiments ({listed}); name one with --experiment-name"
         )
-    known = sorted({_tag(run, names.STUDY) for run in _variant_runs(store, everywhere)})
-    listed = f"there are {', '.join(known)}" if known else "there is none with finished variants"
-    raise UserError(f"option study: no finished variants of {study!r} in {store}; {listed}")
+    known = {_tag(run, names.STUDY) for kind in STUDIES[:2] for run in _of_kind(store, kind, titles)}
+    known |= {_tag(run, names.STUDY) for run in _of_kind(store, "variant", titles, most=1)}
+    listed = f"there are {', '.join(sorted(known))}" if known else "there is none"
+    raise UserError(f"option study: no study {study!r} in {store}; {listed}")
 
 
-def _variant_runs(store: Store, experiment_ids: Iterable[str]) -> list[TrackedRun]:
-    return runs.search(store, {names.KIND: "variant"}, finished=True, experiment_ids=experiment_ids)
+def _holding(store: Store, study: str, experiments: Iterable[str]) -> set[str]:
+    """The experiments, of those, that hold a study."""
+    tags, experiments = {names.STUDY: study}, list(experiments)
+    return {
+        run.experiment_id
+        for kind in STUDIES[:2]
+        for run in runs.search(store, {**tags, names.KIND: kind}, experiment_ids=experiments)
+    } or {
+        run.experiment_id
+        for experiment in experiments
+        for run in runs.search(store, {**tags, names.KIND: "variant"}, experiment_ids=[experiment], most=1)
+    }
+
+
+def _of_kind(store: Store, kind: str, experiments: Iterable[str], most: int | None = None) -> list[TrackedRun]:
+    return runs.search(store, {names.KIND: kind}, experiment_ids=list(experiments), most=most)
 
 
 def _tag(run: TrackedRun, name: str) -> str:

@@ -93,6 +93,18 @@ def test_a_model_comes_back_as_the_plain_network(architecture):
         assert torch.equal(one, other)
 
 
+@pytest.mark.parametrize("name", ["unet:4,4,8,8,16,4", "unet-classes:4,4,8,8,16,4"])
+def test_a_unet_comes_back_by_its_name(name):
+    model = pruned(name, 0.8)
+    buffer = io.BytesIO()
+    torch.save(PackedModel(model, name, 20), buffer)
+    buffer.seek(0)
+    loaded = torch.load(buffer, weights_only=False)
+    inputs = torch.randn(2, 3, 32, 32)
+    with torch.inference_mode():
+        assert torch.equal(loaded(inputs), model(inputs))
+
+
 def test_a_model_in_16_bits_rounds_its_prunable_weights_alone():
     model = pruned("resnet18", 0.8)
     buffer, exact = io.BytesIO(), io.BytesIO()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ import pytest
 from PIL import Image
 
 from prunecxr.data.cache import cache_images, data_fingerprint
+from prunecxr.data.cache_files import checksums_of
 from prunecxr.data.images import FolderImages, UndecodableImage
 from prunecxr.data.labels import LabelTable
 from prunecxr.errors import EnvironmentFault, UserError
@@ -128,6 +130,56 @@ def test_a_damaged_cache_is_built_again(tmp_path: Path, damage: str):
     else:
         (record if damage == "no record" else pixels).unlink()
     assert cache_images(Drawn(), 8, "bilinear", tmp_path).fingerprint == fingerprint
+
+
+def flip_a_bit(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("at", [0, 639, 1700, 40 * 64 - 1])
+def test_a_flipped_bit_is_noticed_said_and_never_used(tmp_path: Path, monkeypatch, caplog, at: int):
+    monkeypatch.setattr("prunecxr.data.cache_files.CHECKED", 600)  # several checksums
+    whole = cache_images(Drawn(), 8, "bilinear", tmp_path)
+    expected, again = np.array(whole.pixels), Drawn()
+    (path,) = tmp_path.glob("*.pixels")
+    flip_a_bit(path, at)
+    rebuilt = cache_images(again, 8, "bilinear", tmp_path)
+    assert sorted(again.reads) == list(range(40))
+    assert np.array_equal(rebuilt.pixels, expected)
+    assert rebuilt.fingerprint == whole.fingerprint
+    assert caplog.messages == [f"the image cache {path} is damaged; its images are decoded anew"]
+    last = Drawn()
+    cache_images(last, 8, "bilinear", tmp_path)
+    assert last.reads == []
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_cache_without_checksums_is_checked_by_its_fingerprint_and_gets_them(tmp_path: Path, damaged: bool):
+    """Caches of earlier versions."""
+    fingerprint = cache_images(Drawn(), 8, "bilinear", tmp_path).fingerprint
+    (path,), (record,) = tmp_path.glob("*.pixels"), tmp_path.glob("*.json")
+    record.write_text(json.dumps({"fingerprint": fingerprint}))
+    if damaged:
+        flip_a_bit(path, 100)
+    again = Drawn()
+    assert cache_images(again, 8, "bilinear", tmp_path).fingerprint == fingerprint
+    assert bool(again.reads) == damaged
+    assert len(json.loads(record.read_text())["checksums"]) == 1
+    flip_a_bit(path, 5)
+    cache_images(again, 8, "bilinear", tmp_path)
+    assert len(again.reads) == 40 * (1 + damaged)
+
+
+def test_checking_a_cache_takes_less_than_a_second_per_gigabyte():
+    pixels = np.random.default_rng(0).integers(0, 256, (1024, 256, 256), dtype=np.uint8)  # 67 MB
+    seconds = []
+    for _ in range(3):
+        start = time.process_time()
+        checksums_of(pixels)
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 0.067
 
 
 def test_all_images_are_tried_before_undecodable_ones_are_reported(tmp_path: Path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,8 +13,9 @@ from prunecxr.compression.masks import apply_masks
 from prunecxr.errors import EnvironmentFault
 from prunecxr.evaluation import engines
 from prunecxr.evaluation.engines import Evaluator
-from prunecxr.evaluation.predict import outputs_in_fp32, predict_logits
+from prunecxr.evaluation.predict import outputs_in_fp32, predict_logits, predict_outputs
 from prunecxr.networks.prunable import prunable_weights
+from prunecxr.networks.unet import build_unet
 from tests import tiny
 from tests.tiny import needs_bf16
 
@@ -101,6 +103,50 @@ def test_an_engine_is_built_once_and_prepared_for_each_set_of_weights(monkeypatc
     for _ in range(2):
         evaluator.logits(PIXELS)
     assert (len(built), len(prepared)) == (1, 2)
+
+
+COLOURS = np.random.default_rng(0).integers(0, 256, (21, 32, 32, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("engine", "compute"),
+    [
+        ("eager", tiny.CPU),
+        ("fused", tiny.CPU),
+        pytest.param("auto", BF16, marks=needs_bf16),
+        pytest.param("graph", replace(tiny.CPU, device=torch.device("cuda")), marks=needs_cuda),
+    ],
+)
+def test_masks_of_colour_images_come_batch_by_batch(engine, compute, caplog):
+    model = build_unet((4, 4, 8, 8, 16, 4), seed=0).to(compute.device)
+    evaluator, advanced = Evaluator(model, compute, engine), []
+    shapes, batches = [], []
+    for outputs in evaluator.outputs(COLOURS, advanced.append):
+        assert outputs.dtype == torch.float32
+        shapes.append(tuple(outputs.shape))
+        batches.append(outputs.cpu())
+        assert sum(advanced) == 16 * (len(shapes) - 1)  # the images of the batches before
+    assert shapes == [(16, 2, 32, 32), (5, 2, 32, 32)]
+    assert advanced == [16, 5]
+    expected = torch.cat(list(predict_outputs(model, COLOURS, compute))).cpu()
+    assert torch.allclose(torch.cat(batches), expected, atol=1e-5 if compute.precision == "fp32" else 5e-2)
+    assert not caplog.text  # nothing was fallen back on
+
+
+@pytest.mark.parametrize("n", [(5, 21), (21, 5)])
+def test_an_engine_is_made_anew_for_larger_batches_and_other_shapes(monkeypatch, n):
+    built = []
+
+    def engine(model, _, inputs):
+        built.append(tuple(inputs.shape))
+        return lambda: model
+
+    monkeypatch.setitem(engines.ENGINES, "fused", engine)
+    evaluator = Evaluator(build_unet((4, 4, 8, 8, 16, 4), seed=0), tiny.CPU, "fused")
+    for images in (COLOURS[: n[0]], COLOURS[: n[1]], COLOURS[:3, :16, :16]):
+        assert sum(map(len, evaluator.outputs(images))) == len(images)
+    first = [(5, 3, 32, 32), (16, 3, 32, 32)] if n[0] == 5 else [(16, 3, 32, 32)]
+    assert built == [*first, (3, 3, 16, 16)]
 
 
 def test_auto_goes_on_where_its_choice_does_not_work(monkeypatch, caplog):

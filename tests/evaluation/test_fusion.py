@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from prunecxr.evaluation.fusion import FusedConvolution, fuse
 from prunecxr.networks.families import build_model
+from prunecxr.networks.unet import build_unet
 from tests import tiny
 from tests.tiny import needs_bf16
 
@@ -53,6 +54,40 @@ def test_a_fused_network_computes_what_the_network_computes(name):
     with torch.inference_mode():
         expected = model(inputs())
     assert torch.allclose(run(model, inputs())[0], expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+
+
+CHANNELS = (4, 4, 8, 8, 16, 4)
+
+
+@pytest.mark.parametrize("head_classes", [None, 3])
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_a_fused_unet_computes_what_it_computes(head_classes, layout):
+    model = settled(build_unet(CHANNELS, seed=0, head_classes=head_classes)).to(memory_format=layout)
+    images = inputs(layout=layout)
+    with torch.inference_mode():
+        expected = model(images)
+    assert torch.allclose(run(model, images)[0], expected, rtol=1e-5, atol=1e-5)
+    _, steps = fuse(model, images, torch.float32)
+    convolutions = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+    assert len(steps) == len(convolutions) == 18 + (head_classes is None)
+    names = [step._activation[0] for step in steps]
+    assert names.count("leaky_relu") == 18
+
+
+@needs_bf16
+def test_a_fused_unet_in_bf16_is_as_close_as_it_is_as_written():
+    model = settled(build_unet(CHANNELS, seed=0))
+    with torch.inference_mode():
+        exact = model(inputs())
+        with torch.autocast("cpu", torch.bfloat16):
+            written = (model(inputs()).float() - exact).abs().mean()
+    assert (run(model, inputs(), torch.bfloat16)[0] - exact).abs().mean() < 1.5 * written
+
+
+def test_a_unet_of_images_that_it_pads_is_refused():
+    """40 pixels are halved to 5, and 5 to 2: its own code pads then."""
+    with pytest.raises(RuntimeError):
+        fuse(build_unet(CHANNELS, seed=0).eval(), inputs(40), torch.float32)
 
 
 def test_every_convolution_of_a_resnet_takes_what_follows_it():

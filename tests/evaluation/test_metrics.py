@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
-from prunecxr.evaluation.metrics import NO_NEGATIVE, NO_POSITIVE, class_scores, mean_scores
+from prunecxr.evaluation.metrics import CLASS_SCORES, NO_NEGATIVE, NO_POSITIVE, class_scores, mean_scores
 
 
 def case(seed: int, n: int = 60, n_classes: int = 4, steps: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -56,6 +56,18 @@ def test_class_without_positive_or_negative_is_nan_with_a_reason() -> None:
     means = mean_scores(table)
     assert means["ap"] == pytest.approx(table.ap[["a", "all", "d"]].mean())
     assert means["auroc"] == pytest.approx(table.auroc[["a", "d"]].mean())
+
+
+def test_a_new_score_is_one_function(monkeypatch) -> None:
+    monkeypatch.setitem(CLASS_SCORES, "brier", lambda truth, score: float(np.mean((truth - score) ** 2)))
+    labels, probabilities = case(2)
+    labels[:, 0] = 0
+    table = class_scores(labels, probabilities)
+    assert list(table.columns) == ["ap", "auroc", "f1", "brier", "support", "reason"]
+    assert table.brier.isna().tolist() == [True, False, False, False]
+    expected = ((labels - probabilities) ** 2).mean(axis=0)[1:]
+    np.testing.assert_allclose(table.brier[1:], expected)
+    assert mean_scores(table)["brier"] == pytest.approx(expected.mean())
 
 
 def test_means_of_nothing_are_nan() -> None:

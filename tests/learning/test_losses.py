@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import numpy as np
 import pytest
 import torch
 
 from prunecxr.learning.classification import fit
 from prunecxr.learning.loop import Session
-from prunecxr.learning.losses import LOSSES, make_loss
+from prunecxr.learning.losses import LOSSES, focused, make_loss
 from prunecxr.options.sections import TrainingOptions
 from tests import tiny
 
@@ -28,10 +26,6 @@ def terms(labels: np.ndarray = LABELS) -> tuple[np.ndarray, np.ndarray]:
     """Minus log probability of what is true, for positives and negatives; zero elsewhere."""
     p = 1 / (1 + np.exp(-LOGITS))
     return -np.log(p) * labels, -np.log(1 - p) * (1 - labels)
-
-
-def test_every_loss_is_an_option_and_the_other_way_round():
-    assert set(LOSSES) == set(get_args(TrainingOptions.model_fields["loss"].annotation))
 
 
 def test_bce():
@@ -59,6 +53,25 @@ def test_focal_fades_what_is_told_well():
     p = 1 / (1 + np.exp(-LOGITS))
     true = np.where(LABELS == 1, p, 1 - p)
     assert computed("focal") == pytest.approx((-((1 - true) ** 2) * np.log(true)).mean())
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+def test_focused_entropies_have_finite_gradients_where_all_is_told(gamma):
+    entropy = torch.tensor([0.0, 1e-9, 1e-7, 0.5, 100.0], requires_grad=True)
+    focused(entropy, gamma).sum().backward()
+    missed = 1 - np.exp(-entropy.detach().double().numpy())
+    slope = missed**gamma + gamma * np.maximum(missed, 1e-300) ** (gamma - 1) * (1 - missed) * entropy.detach().numpy()
+    assert entropy.grad.numpy() == pytest.approx(slope, abs=1e-3)
+
+
+def test_a_new_loss_is_one_function_of_the_counts(monkeypatch):
+    def balanced(counts):
+        weights = counts.per_class(counts.n_images / counts.positives)
+        return lambda logits, labels: (weights * (logits - labels) ** 2).mean()
+
+    monkeypatch.setitem(LOSSES, "balanced", balanced)
+    expected = ((LOGITS - LABELS) ** 2 / LABELS.mean(axis=0)).mean()
+    assert computed("balanced") == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", LOSSES)

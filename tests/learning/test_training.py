@@ -144,6 +144,29 @@ def test_a_diverged_training_is_the_learning_rates_fault():
         )
 
 
+def test_what_is_not_finite_before_the_first_step_is_not_the_learning_rates_fault():
+    model = tiny.network()
+    nn.init.constant_(model[0].weight, math.inf)
+    with pytest.raises(UserError, match="cannot begin: the loss is nan before the first step") as caught:
+        fit(model, TRAIN, VAL, OPTIONS, tiny.CPU, Session(seed=0))
+    assert "learning_rate" not in str(caught.value)
+
+
+def test_validation_in_bf16_sees_outputs_in_fp32(monkeypatch):
+    """As evaluation does: a bf16 logit ties images that fp32 tells apart, and early stopping would go by the ties."""
+    seen: list[torch.Tensor] = []
+
+    def probabilities(logits: torch.Tensor) -> np.ndarray:
+        seen.append(logits)
+        return torch.sigmoid(logits).numpy()
+
+    monkeypatch.setattr(training, "probabilities", probabilities)
+    fit(tiny.network(), TRAIN, VAL, replace_options(epochs=2), replace(tiny.CPU, precision="bf16"), Session(seed=0))
+    assert len(seen) == 2
+    for logits in seen:
+        assert not torch.equal(logits, logits.bfloat16().float())
+
+
 def test_an_undefined_auroc_says_what_to_do():
     nothing = Images(VAL.pixels, np.zeros_like(VAL.labels))
     with pytest.raises(UserError, match="val_auc is undefined.*monitor=val_loss"):

@@ -6,12 +6,13 @@ import argparse
 import os
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from prunecxr.errors import UserError
-from prunecxr.networks.checkpoints import read_state, without_prefix
+from prunecxr.networks.checkpoints import read_state, reason, without_prefix
 from prunecxr.networks.families import build_model
 from prunecxr.networks.foreign import restore_model, weights_digest
 from tests.tiny import network
@@ -127,6 +128,58 @@ def test_a_head_in_a_sequential_is_the_linear_layer(place):
     assert weights_digest(restore_model("densenet121", CLASSES, source.state_dict(), "w.pt")) == wanted
 
 
+def quantised(value):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.quantize_per_tensor(value, 0.1, 0, torch.qint8)
+
+
+UNFIT = {
+    "is sparse .sparse_coo.": lambda value: value.to_sparse(),
+    "is sparse .sparse_csr.": lambda value: value.to_sparse_csr(),
+    "has a shape but no values .device meta.": lambda value: value.to("meta"),
+    "is quantised": quantised,
+    "holds complex64 values": lambda value: value.to(torch.complex64),
+    "holds int8 values": lambda value: value.to(torch.int8),
+    "holds int64 values": lambda value: value.long(),
+    "holds bool values": lambda value: value.bool(),
+    "holds float8_e4m3fn values": lambda value: value.to(torch.float8_e4m3fn),
+    "holds values that are not finite": lambda value: value / 0,
+}
+
+
+@pytest.mark.parametrize("message", UNFIT)
+@pytest.mark.filterwarnings("ignore:Sparse CSR")
+def test_tensors_that_are_no_weights_are_named(tmp_path, message):
+    state = build_model("resnet18", 3, "none", 4).state_dict()
+    torch.save(state | {"fc.weight": UNFIT[message](state["fc.weight"])}, tmp_path / "head.pt")
+    with pytest.raises(UserError, match=f"option model: w.pt cannot be used: fc.weight {message}$"):
+        restore_model("resnet18", CLASSES, read_state(tmp_path / "head.pt", "model"), "w.pt")
+    if "csr" not in message:
+        torch.save(state | {"conv1.weight": UNFIT[message](state["conv1.weight"])}, tmp_path / "w.pt")
+        with pytest.raises(UserError, match=f"option weights: .*w.pt cannot be used: conv1.weight {message}$"):
+            build_model("resnet18", 3, str(tmp_path / "w.pt"), 0)
+
+
+def test_counters_may_have_any_plain_type():
+    state = {name: value.double() for name, value in build_model("resnet18", 3, "none", 4).state_dict().items()}
+    assert restore_model("resnet18", CLASSES, state, "w.pt").bn1.num_batches_tracked.dtype == torch.int64
+
+
+def test_advice_of_torch_that_is_unsafe_is_never_quoted(tmp_path):
+    for number, content in enumerate([{"a": np.float64(1)}, {"a": {1, 2}}, {"a": Runs()}]):
+        torch.save(content, tmp_path / f"{number}.pt")
+        with pytest.raises(UserError) as caught:
+            read_state(tmp_path / f"{number}.pt", "model")
+        assert "weights_only" not in str(caught.value)
+        assert "\n" not in str(caught.value)
+    message = (
+        "Weights only load failed. Re-running `torch.load` with `weights_only` set to `False` will succeed.\n\nbad"
+    )
+    assert reason(message) == "bad"
+    assert reason(message.partition("\n")[0]) == "nothing in it, or nothing that can be read safely"
+
+
 def test_misfits_are_named(monkeypatch):
     monkeypatch.setattr("prunecxr.networks.foreign.architectures", lambda: ["densenet121", "resnet18", "resnet34"])
     state = build_model("resnet18", 3, "none", 4).state_dict()
@@ -146,5 +199,5 @@ def test_misfits_are_named(monkeypatch):
     with pytest.raises(UserError, match="does not fit resnet18: lacks fc.weight$"):
         restore_model("resnet18", CLASSES, two, "w.pt")
     state["bn1.bias"][3] = torch.nan
-    with pytest.raises(UserError, match="w.pt holds values that are not finite, in bn1.bias"):
+    with pytest.raises(UserError, match="w.pt cannot be used: bn1.bias holds values that are not finite"):
         restore_model("resnet18", CLASSES, state, "w.pt")

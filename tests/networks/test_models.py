@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torchvision
 
 from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.networks.families import (
-    _weight_set,
+    FAMILIES,
+    architectures,
     build_architecture,
     build_model,
     build_skeleton,
+    check_architecture,
     head_keys,
     weights_identity,
 )
 from prunecxr.networks.prunable import prunable_weights
+from prunecxr.networks.unet import build_unet, unet_name
 
 
 def test_resnet50_has_the_weights_of_paper_a():
@@ -98,11 +102,84 @@ def test_weight_files_that_do_not_fit(tmp_path):
         build_model("resnet18", 3, str(path), 0)
 
 
+def test_tensors_of_another_shape_are_named(tmp_path):
+    state = build_model("resnet18", 1000, "none", 0).state_dict() | {"conv1.weight": torch.zeros(64, 1, 7, 7)}
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(UserError, match=r"conv1.weight has shape \(64, 1, 7, 7\) instead of \(64, 3, 7, 7\)$"):
+        build_model("resnet18", 3, str(tmp_path / "w.pt"), 0)
+
+
+UNET = "unet:4,4,8,8,16,4"
+
+
+def test_a_unet_is_built_by_its_name_as_by_its_channels():
+    by_name, by_channels = build_model(UNET, 2, "none", seed=3), build_unet((4, 4, 8, 8, 16, 4), seed=3)
+    with_head = build_model(UNET.replace("unet", "unet-classes"), 5, "none", seed=3)
+    also = build_unet((4, 4, 8, 8, 16, 4), seed=3, head_classes=5)
+    for one, other in ((by_name, by_channels), (with_head, also)):
+        assert one.state_dict().keys() == other.state_dict().keys()
+        assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    inputs = torch.zeros(2, 3, 32, 32)
+    with torch.inference_mode():
+        assert by_name.eval()(inputs).shape == (2, 2, 32, 32)
+        assert with_head.eval()(inputs).shape == (2, 5)
+
+
+@pytest.mark.parametrize(
+    "name", [UNET, UNET.replace("unet", "unet-classes"), unet_name((4, 4, 8, 8, 16, 4), head=True)]
+)
+def test_every_family_has_skeletons_and_head_keys(name):
+    skeleton = build_skeleton(name, 3)
+    assert {tensor.device.type for tensor in skeleton.state_dict().values()} == {"meta"}
+    layer = "final_conv" if name.startswith("unet:") else "final_conv.linear"
+    assert head_keys(name) == {f"{layer}.weight", f"{layer}.bias"}
+
+
+def test_what_families_give():
+    assert {name: family.outputs for name, family in FAMILIES.items()} == {
+        "torchvision": "classes",
+        "unet": "masks",
+        "unet-classes": "classes",
+    }
+    assert "resnet18" in architectures()
+    assert architectures("masks") == []
+    check_architecture("resnet18")
+    check_architecture(UNET, "masks")
+    with pytest.raises(UserError, match=f"option architecture: {UNET} gives masks, and classes are needed"):
+        check_architecture(UNET)
+    for name in ("unet:", "unet:4,4", "unet:0,4,8,8,16,4", "unet:a", "unet-classes:4,4,8,8,16,4,4"):
+        with pytest.raises(UserError, match="does not say the channels of a U-Net, as in unet"):
+            build_skeleton(name, 2)
+    with pytest.raises(UserError, match="torchvision has no classifier 'vnet:4'"):
+        build_skeleton("vnet:4", 2)
+    with pytest.raises(UserError, match="'imagenet' is no file, and unet:.* has no weight sets"):
+        weights_identity(UNET, "imagenet")
+
+
+def test_a_new_family_is_one_entry(monkeypatch):
+    class Linear:
+        outputs = "classes"
+
+        def names(self):
+            return ["linear:3"]
+
+        def check(self, name):
+            pass
+
+        def build(self, name, n_outputs):
+            return torch.nn.Linear(int(name.partition(":")[2]), n_outputs)
+
+    monkeypatch.setitem(FAMILIES, "linear", Linear())
+    assert build_model("linear:3", 4, "none", 0).weight.shape == (4, 3)
+    assert "linear:3" in architectures()
+    assert head_keys("linear:3") == {"weight", "bias"}
+
+
 def test_a_download_that_fails_says_what_else_to_do(monkeypatch):
     def refuse(*_, **__):
         raise OSError("no network")
 
-    weights = _weight_set("resnet18", "imagenet")
+    weights = torchvision.models.get_model_weights("resnet18").IMAGENET1K_V1
     monkeypatch.setattr(type(weights), "get_state_dict", refuse)
     with pytest.raises(EnvironmentFault, match="could not be downloaded .*weights=FILE.*weights=none"):
         build_model("resnet18", 3, "imagenet", 0)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+from prunecxr.learning.losses import Loss as Loss
+from prunecxr.learning.losses import focused
 
 
 def cross_entropy(weights: Tensor | None = None) -> Loss:
@@ -25,7 +24,7 @@ def focal(gamma: float) -> Loss:
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
         entropy = functional.cross_entropy(outputs, targets, reduction="none")
-        return ((1 - torch.exp(-entropy)) ** gamma * entropy).mean()
+        return focused(entropy, gamma).mean()
 
     return loss
 

@@ -11,8 +11,9 @@ from prunecxr.work.identity import digest
 # Raised when the code starts to compute something else from the same options.
 VERSION = 1
 
-
-BF16_EVALUATION_VERSION = 2  # the same for evaluation in bf16 alone; 2: its outputs are fp32
+# The same for what is computed in bf16 alone; 2: outputs are fp32.
+BF16_EVALUATION_VERSION = 2
+BF16_VALIDATION_VERSION = 2
 
 
 def training_key(train: str, val: str, options: TrainingOptions, weights: str, precision: str) -> str:
@@ -24,9 +25,11 @@ def training_key(train: str, val: str, options: TrainingOptions, weights: str, p
         precision: the one that training ran in.
     """
     chosen = options.model_dump(mode="json", exclude_defaults=True, exclude={"weights"})
-    return digest(
-        {"version": VERSION, "train": train, "val": val, "training": chosen, "weights": weights, "precision": precision}
-    )
+    parts = {"version": VERSION, "train": train, "val": val, "training": chosen}
+    parts |= {"weights": weights, "precision": precision}
+    if precision == "bf16" and options.epochs > 1:  # validation decides which epoch's weights are kept
+        parts["validation"] = BF16_VALIDATION_VERSION
+    return digest(parts)
 
 
 def seed_key(training: str, seed: int) -> str:

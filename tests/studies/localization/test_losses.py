@@ -46,6 +46,22 @@ def test_focal_loss_without_focus_is_cross_entropy_and_finite_where_all_is_told(
     assert torch.isfinite(sure.grad).all()
 
 
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+def test_focal_loss_has_finite_gradients_at_saturated_logits(gamma):
+    """Logits of 20 to 200: the probability of what is true rounds to 1, or to 0."""
+    masks = torch.tensor([[0, 1, 0, 1, 0, 1, 1]])
+    margins = torch.tensor([20.0, 200.0, 17.0, -20.0, -200.0, 0.0, 16.6])
+    outputs = nn.functional.one_hot(masks, 2).permute(0, 2, 1).float().mul(margins).requires_grad_()
+    loss = focal(gamma)(outputs, masks)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(outputs.grad).all()
+    exact = nn.functional.one_hot(masks, 2).permute(0, 2, 1).double().mul(margins.double()).requires_grad_()
+    entropy = nn.functional.cross_entropy(exact, masks, reduction="none")
+    ((-torch.expm1(-entropy)).clamp_min(1e-200) ** gamma * entropy).mean().backward()
+    assert torch.allclose(outputs.grad.double(), exact.grad, atol=1e-5)
+
+
 def test_balanced_weights_are_scikit_learns():
     rng = np.random.default_rng(0)
     masks = (rng.random((6, 5, 5)) < 0.2).astype(np.uint8)
