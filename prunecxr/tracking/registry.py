@@ -2,127 +2,136 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import mlflow.artifacts
-import mlflow.pytorch
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model
-from torch import nn
 
-from prunecxr.errors import EnvironmentFault, UserError
-from prunecxr.networks.checkpoints import LOAD_ERRORS
-from prunecxr.tracking import flavor, mask_flavor, names
-from prunecxr.tracking.flavor import Settings
-from prunecxr.tracking.mask_flavor import MaskSettings
-from prunecxr.tracking.runs import TrackedRun
+from prunecxr.errors import UserError
+from prunecxr.tracking import names
+from prunecxr.tracking.faults import first_line
+from prunecxr.tracking.models import load_foreign as load_foreign
+from prunecxr.tracking.models import load_network as load_network
+from prunecxr.tracking.models import load_settings as load_settings
+from prunecxr.tracking.models import log_model as log_model
+from prunecxr.tracking.models import precision_of as precision_of
+from prunecxr.tracking.predictors import MaskSettings as MaskSettings
+from prunecxr.tracking.predictors import Settings as Settings
+from prunecxr.tracking.run import TrackedRun
 from prunecxr.tracking.store import Store
 
+OURS = "prunecxr-"  # how the names of our registered models begin
 
-def log_model(run: TrackedRun, model: nn.Module, settings: Settings | MaskSettings, name: str) -> str:
-    """Store the network with a run; its URI is returned and noted on the run. A stored one is found.
-
-    Args:
-        settings: what is kept beside the weights; it decides for the flavor.
-    """
-    if names.MODEL in run.tags:
-        return run.tags[names.MODEL]
-    how = flavor if isinstance(settings, Settings) else mask_flavor
-    info = Model.log(artifact_path=None, flavor=how, run_id=run.id, name=name, model=model, settings=settings)
-    run.log(tags={names.MODEL: info.model_uri})
-    return str(info.model_uri)
+_logger = logging.getLogger(__name__)
 
 
 def model_of(run: TrackedRun) -> str:
-    """The registered model that a run's network belongs to."""
-    return names.model_name(run.tags[names.DATASET], run.tags[names.ARCHITECTURE])
+    """The registered model that a run's network belongs to: one a study and architecture, so that no two studies share
+    an alias.
+    """
+    return names.model_name(run.tags[names.STUDY], run.tags[names.ARCHITECTURE])
 
 
 def register(run: TrackedRun, uri: str, model_name: str, alias: str, tags: Mapping[str, str]) -> str:
     """Make a stored model a version of a registered one, with tags and an alias. A registered one is found.
 
+    An alias keeps its network: it is set where it is free, and goes over to another version of the same run alone
+    (the same network in another precision), which is said. One that names another run's network stays, which is said,
+    too. What an earlier version registered under the data set's name is left there as it is.
+
     Returns:
         its URI, by version: `models:/<name>/<version>`.
     """
     client = run.store._client
-    version = find_version(run.store, model_name, run.id)
+    version = next((one for one in _versions(run.store, run.id, model_name) if one.source == uri), None)
     if version is None:
-        try:
-            client.create_registered_model(model_name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
+        _create_model(run.store, model_name)
+        labels = {**tags, "precision": precision_of(run, uri)}
         version = client.create_model_version(
-            model_name, uri, run_id=run.id, tags=dict(tags), model_id=uri.removeprefix("models:/")
+            model_name, uri, run_id=run.id, tags=labels, model_id=uri.removeprefix("models:/")
         )
-    for tag, value in tags.items():
-        if version.tags.get(tag) != value:
-            client.set_model_version_tag(model_name, version.version, tag, value)
-    if alias not in version.aliases:
-        client.set_registered_model_alias(model_name, alias, version.version)
-    return f"models:/{model_name}/{version.version}"
+    if version.name == model_name:
+        for tag, value in tags.items():
+            if version.tags.get(tag) != value:
+                client.set_model_version_tag(model_name, version.version, tag, value)
+        _point(run.store, alias, version)
+    return f"models:/{version.name}/{version.version}"
 
 
-def find_version(store: Store, model_name: str, run_id: str) -> ModelVersion | None:
-    """The registered version that came from a run, or None."""
-    found = store._client.search_model_versions(f"name = '{model_name}' and run_id = '{run_id}'")
-    return store._client.get_model_version(model_name, found[0].version) if found else None
+def _create_model(store: Store, model_name: str) -> None:
+    try:
+        store._client.create_registered_model(model_name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _point(store: Store, alias: str, version: ModelVersion) -> None:
+    """Let an alias name a version, unless it names another run's network."""
+    holder = _holder(store, version.name, alias)
+    if holder is not None and holder.version == version.version:
+        return
+    if holder is not None and holder.run_id != version.run_id:
+        _logger.warning(
+            "alias %s of model %s stays with version %s, of run %s; the network of run %s is models:/%s/%s",
+            alias, version.name, holder.version, holder.run_id, version.run_id, version.name, version.version,
+        )  # fmt: skip
+        return
+    store._client.set_registered_model_alias(version.name, alias, version.version)
+    if holder is not None:
+        _logger.warning(
+            "alias %s of model %s now names version %s (%s) of the same network, before %s (%s)",
+            alias, version.name, version.version, _precision(version), holder.version, _precision(holder),
+        )  # fmt: skip
+
+
+def _holder(store: Store, model_name: str, alias: str) -> ModelVersion | None:
+    """The version that an alias names."""
+    try:
+        return store._client.get_model_version_by_alias(model_name, alias)
+    except MlflowException:
+        return None
+
+
+def _versions(store: Store, run_id: str, model_name: str) -> list[ModelVersion]:
+    """The versions that came from a run, newest first: those of the model, then those that earlier versions of this
+    tool registered under another name.
+    """
+    client = store._client
+    found = [one for one in client.search_model_versions(f"run_id = '{run_id}'") if one.name.startswith(OURS)]
+    found.sort(key=lambda one: (one.name != model_name, -int(one.version)))
+    return [client.get_model_version(one.name, one.version) for one in found]  # a search tells no aliases
+
+
+def _precision(version: ModelVersion) -> str:
+    return str(version.tags.get("precision", "fp32"))
 
 
 def tag_version(run: TrackedRun, model_name: str, tags: Mapping[str, str]) -> None:
-    """Add tags to the version that came from a run, if there is one."""
-    version = find_version(run.store, model_name, run.id)
+    """Add tags to the versions that came from a run, if there are any."""
+    for version in _versions(run.store, run.id, model_name):
+        for tag, value in tags.items():
+            if version.tags.get(tag) != value:
+                run.store._client.set_model_version_tag(version.name, version.version, tag, value)
+
+
+def model_link(store: Store, model_name: str, alias: str, run_id: str, precision: str | None = None) -> str:
+    """How to load the version that came from a run: by alias if it has that, else by number; empty without one.
+
+    Args:
+        precision: in which its weights are kept; None: any.
+    """
+    versions = [one for one in _versions(store, run_id, model_name) if precision in (None, _precision(one))]
+    version = next((one for one in versions if alias in one.aliases), next(iter(versions), None))
     if version is None:
-        return
-    for tag, value in tags.items():
-        run.store._client.set_model_version_tag(model_name, version.version, tag, value)
-
-
-def load_network(uri: str) -> nn.Module:
-    """The plain network behind a model URI, on the CPU, in eval mode.
-
-    Raises:
-        EnvironmentFault: its files are gone or damaged.
-    """
-    try:
-        return mlflow.pytorch.load_model(uri, map_location="cpu")
-    except (MlflowException, *LOAD_ERRORS) as error:
-        raise EnvironmentFault(
-            f"model {uri} cannot be loaded ({str(error).splitlines()[0]}): its files are gone or damaged; restore "
-            "them, or delete the run that it belongs to and repeat the command that made it"
-        ) from None
-
-
-def load_foreign(uri: str) -> nn.Module:
-    """A PyTorch module that another program logged, on the CPU, in eval mode. Its pickle may run code: it is trusted.
-
-    Raises:
-        UserError: no PyTorch model, or one that needs code that is not here.
-    """
-    try:
-        model = mlflow.pytorch.load_model(uri, map_location="cpu")
-    except (MlflowException, ImportError, *LOAD_ERRORS) as error:
-        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise UserError(
-            f"option model: {uri} cannot be loaded as a PyTorch module ({first[:200]}); give a file with its state dict"
-        ) from None
-    if not isinstance(model, nn.Module):
-        raise UserError(f"option model: {uri} is no PyTorch module but a {type(model).__name__}")
-    return model
-
-
-def load_settings(store: Store, uri: str) -> Settings | MaskSettings:
-    """What a model that was logged with a run knows of its classes and preprocessing (`uri` from `log_model`)."""
-    location = store._client.get_logged_model(uri.removeprefix("models:/")).artifact_location
-    with TemporaryDirectory(prefix="prunecxr-") as folder:
-        local = mlflow.artifacts.download_artifacts(f"{location}/data/{flavor.SETTINGS}", dst_path=folder)
-        content = json.loads(Path(local).read_text(encoding="utf-8"))
-        kind = MaskSettings if "setting" in content else Settings
-        return kind(**{**content, "classes": tuple(content["classes"])})
+        return ""
+    if alias in version.aliases:
+        return f"models:/{version.name}@{alias}"
+    if version.name == model_name and _holder(store, model_name, alias) is None:  # killed between the two steps
+        store._client.set_registered_model_alias(model_name, alias, version.version)
+        return f"models:/{model_name}@{alias}"
+    return f"models:/{version.name}/{version.version}"
 
 
 def run_of_model(store: Store, uri: str) -> str:
@@ -145,24 +154,5 @@ def run_of_model(store: Store, uri: str) -> str:
             name, _, number = name.rpartition("/")
             version = store._client.get_model_version(name, number)
     except MlflowException as error:
-        raise UserError(f"option model: {uri}: {str(error).splitlines()[0]}") from None
+        raise UserError(f"option model: {uri}: {first_line(error)}") from None
     return str(version.run_id or "")
-
-
-def _alias_taken(store: Store, model_name: str, alias: str) -> bool:
-    try:
-        store._client.get_model_version_by_alias(model_name, alias)
-    except MlflowException:
-        return False
-    return True
-
-
-def model_link(store: Store, model_name: str, alias: str, run_id: str) -> str:
-    """How to load the version that came from a run: by alias if it has that, else by number; empty without one."""
-    version = find_version(store, model_name, run_id)
-    if version is None:
-        return ""
-    if alias not in version.aliases and not _alias_taken(store, model_name, alias):
-        store._client.set_registered_model_alias(model_name, alias, version.version)  # killed between the two steps
-        return f"models:/{model_name}@{alias}"
-    return f"models:/{model_name}@{alias}" if alias in version.aliases else f"models:/{model_name}/{version.version}"

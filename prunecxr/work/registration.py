@@ -35,11 +35,12 @@ def alias_of(run: TrackedRun) -> str:
     return "-".join([seed, *(part for part in parts if part)])
 
 
-def register_network(run: TrackedRun, further: Mapping[str, str] | None = None) -> str:
+def register_network(run: TrackedRun, further: Mapping[str, str] | None = None, uri: str | None = None) -> str:
     """Register the network that was logged with a run; how to load it. A registered one is found, and left as it is.
 
     Args:
         further: tags of the version, beside those that say what it is.
+        uri: of the model that was logged; None: the run's first.
     """
     tags = {
         "seed": run.tags[names.SEED],
@@ -49,8 +50,9 @@ def register_network(run: TrackedRun, further: Mapping[str, str] | None = None) 
     }
     tags |= {name: run.tags[tag] for name, tag in _FURTHER.items() if tag in run.tags}
     model = registry.model_of(run)
-    registry.register(run, run.tags[names.MODEL], model, alias_of(run), {**tags, **(further or {})})
-    return registry.model_link(run.store, model, alias_of(run), run.id)
+    stored = uri or run.tags[names.MODEL]
+    registry.register(run, stored, model, alias_of(run), {**tags, **(further or {})})
+    return registry.model_link(run.store, model, alias_of(run), run.id, registry.precision_of(run, stored))
 
 
 _FURTHER = {"approach": names.APPROACH, "setting": names.SETTING}
@@ -64,13 +66,17 @@ def register_variant(run: TrackedRun, model: nn.Module, settings: Any, effect: M
     """
     metrics = run.metrics()
     scores = {name.replace("/", "_"): f"{metrics[name]:.6f}" for name in HEADLINES if name in metrics}
-    registry.log_model(run, model, settings, names.sparsity_suffix(float(run.tags[names.SPARSITY])))
-    return register_network(run, {**scores, **(effect or {})})
+    uri = registry.log_model(run, model, settings, names.sparsity_suffix(float(run.tags[names.SPARSITY])))
+    return register_network(run, {**scores, **(effect or {})}, uri)
 
 
-def link_of(run: TrackedRun) -> str:
-    """How to load the network that was registered from a run; empty if none was."""
-    return registry.model_link(run.store, registry.model_of(run), alias_of(run), run.id)
+def link_of(run: TrackedRun, precision: str | None = None) -> str:
+    """How to load the network that was registered from a run; empty if none was.
+
+    Args:
+        precision: in which its weights are kept; None: any.
+    """
+    return registry.model_link(run.store, registry.model_of(run), alias_of(run), run.id, precision)
 
 
 def note_dense_scores(seed_run: TrackedRun, metrics: Mapping[str, float]) -> None:

@@ -70,7 +70,7 @@ def _look(children: Children, task: Task, seed_run: TrackedRun, plan: Plan) -> t
             run = children.done(*task.variant_keys(seed_run, method, level))
             if run is not None:
                 sweep.runs[method, level] = run
-            link = link_of(run) if run is not None and task.registers(method, level) else ""
+            link = link_of(run, task.register_precision()) if run is not None and task.registers(method, level) else ""
             if link:
                 sweep.models[level] = link
             if run is None or (task.registers(method, level) and not link):

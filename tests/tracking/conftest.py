@@ -72,7 +72,16 @@ def sqlite_uri(tmp_path_factory) -> str:
 @pytest.fixture(params=["sqlite", "server", "postgres"])
 def store(request, tmp_path: Path, monkeypatch) -> Store:
     """An empty experiment in each kind of store."""
-    uri = request.getfixturevalue(f"{request.param}_uri")
+    return _open(request.getfixturevalue(f"{request.param}_uri"), tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def sqlite_store(sqlite_uri: str, tmp_path: Path, monkeypatch) -> Store:
+    """An empty experiment in a store whose files lie open."""
+    return _open(sqlite_uri, tmp_path, monkeypatch)
+
+
+def _open(uri: str, tmp_path: Path, monkeypatch) -> Store:
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
