@@ -288,7 +288,11 @@ def test_models_come_back_bit_for_bit(store):
     for one, other in zip(model.state_dict().values(), loaded.state_dict().values(), strict=True):
         assert torch.equal(one, other)
     assert registry.load_settings(store, uri) == settings
-    assert store._client.get_model_version_by_alias(name, "seed-07").tags == {"seed": "7", "mean_ap": "0.5"}
+    assert store._client.get_model_version_by_alias(name, "seed-07").tags == {
+        "seed": "7",
+        "mean_ap": "0.5",
+        "precision": "fp32",
+    }
     with pytest.raises(UserError, match="option model: models:/nope@x"):
         registry.run_of_model(store, "models:/nope@x")
 
