@@ -10,7 +10,7 @@ import pandas as pd
 from drawn import Predictions
 
 from prunecxr.evaluation.metrics import class_scores
-from prunecxr.tracking import names, runs, variants
+from prunecxr.tracking import artifacts, names, runs, variants
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 
@@ -26,7 +26,8 @@ def log_seed(store: Store, study: str, seed: int, labels: pd.DataFrame) -> Track
     with run.files() as folder:
         (folder / names.test_labels(SPLIT)).parent.mkdir(parents=True)
         subjects = labels["subject_id"].to_numpy(object)
-        runs.write_labels(folder / names.test_labels(SPLIT), labels["id"].to_numpy(object), subjects, classes, truth)
+        ids = labels["id"].to_numpy(object)
+        artifacts.write_labels(folder / names.test_labels(SPLIT), ids, subjects, classes, truth)
         counts = pd.DataFrame({"class": classes, "test_count": truth.sum(axis=0), "n_test": len(labels)})
         counts = counts.assign(train_count=4 * counts["test_count"], n_train=4 * len(labels))
         counts.to_csv(folder / names.class_counts(SPLIT), index=False)

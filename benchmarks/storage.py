@@ -31,7 +31,7 @@ from prunecxr.data.cache import cache_images
 from prunecxr.data.phantom import PhantomImages, phantom_tables
 from prunecxr.networks.families import build_model
 from prunecxr.networks.prunable import prunable_weights
-from prunecxr.tracking import runs
+from prunecxr.tracking import artifacts
 
 PACKAGES = ("prunecxr", "torch", "numpy", "pyarrow", "pandas")
 SPARSITIES = (0.5, 0.9, 0.95)
@@ -88,7 +88,7 @@ def prediction_rows(folder: Path, images: int) -> list[list[object]]:
     frame = pd.DataFrame(probabilities, columns=list(CLASSES))
     frame.insert(0, "id", labels["id"])
     ways = {
-        "`predictions.parquet`": lambda: runs.write_predictions(path, ids, CLASSES, probabilities),
+        "`predictions.parquet`": lambda: artifacts.write_predictions(path, ids, CLASSES, probabilities),
         "plain: pandas' Parquet": lambda: frame.to_parquet(path, index=False),
         "plain: CSV": lambda: frame.to_csv(path, index=False),
     }
@@ -97,7 +97,7 @@ def prediction_rows(folder: Path, images: int) -> list[list[object]]:
         seconds = best(write, clock=time.process_time)
         size = path.stat().st_size / probabilities.size
         rows.append([name, f"{size:.2f}", f"{probabilities.nbytes / 1e6 / seconds:,.0f}", "3.5" if not rows else ""])
-    runs.write_predictions(path, ids, CLASSES, probabilities)
+    artifacts.write_predictions(path, ids, CLASSES, probabilities)
     back = pd.read_parquet(path)[list(CLASSES)].to_numpy()
     if not np.array_equal(back, probabilities):
         raise SystemExit("predictions did not come back as they were")

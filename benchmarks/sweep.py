@@ -70,7 +70,7 @@ def ours(folder: Path, given: Namespace, sparsities: tuple[float, ...]) -> tuple
     (found,) = runs.search(store, {names.KIND: "seed"})
     config = build_config(Config, {}, {**options, "sparsities": ",".join(f"{k:g}" for k in sparsities)})
     start = time.perf_counter()
-    sweep = population.sweep_seed(store, config, data, runs.wrap(store, found))
+    sweep = population.sweep_seed(store, config, data, found)
     return decoding, (time.perf_counter() - start) / sweep.added, population.compute_of(config)
 
 

@@ -29,7 +29,7 @@ from common import best, circumstances, parser, publish, table
 from drawn import CLASSES, Predictions, draw_labels
 from logged import log_study
 
-from prunecxr.tracking import names
+from prunecxr.tracking import names, runs
 from prunecxr.tracking.query import read_population
 from prunecxr.tracking.store import Store, open_store
 
@@ -97,7 +97,7 @@ def measure(uri: str, labels: pd.DataFrame, seeds: int, sparsities: tuple[float,
     reading = [best(lambda study=study: read_population(store, study, "magnitude")) for study in ("whole", "half")]
     whole, half = seeds * len(sparsities), seeds * (len(sparsities) // 2)
     ids = read_population(store, "whole", "magnitude").variants["run_id"][:50]
-    singly = best(lambda: [store.client.get_run(run).data.metrics for run in ids], 1) / len(ids)
+    singly = best(lambda: [runs.get_existing(store, run).metrics() for run in ids], 1) / len(ids)
     plain = plain_writing(store, labels, drawn.of_seed(0, (0.0,))[0], folder)
     wall, cpu = written / (whole + half)
     return [1000 * part for part in (wall, cpu, reading[0] / whole, reading[1] / half, plain, singly)]
@@ -112,7 +112,6 @@ def epoch_cost(uri: str, count: int) -> tuple[float, float]:
     from prunecxr.learning.loop import Session
     from prunecxr.networks.families import build_model
     from prunecxr.options.sections import TrainingOptions
-    from prunecxr.tracking import runs
     from prunecxr.work.training import epoch_logger
 
     rng = np.random.default_rng(0)

@@ -48,12 +48,12 @@ def test_no_torch(module):
     "module",
     [
         "studies.pruning.analysis.study",
-        "studies.pruning.sections.page",
-        "studies.pruning.sections.illustrations",
+        "report.writing",
+        "studies.pruning.sections.catalogue",
         "studies.readers.analysis",
-        "studies.readers.sections.form",
+        "studies.readers.sections.catalogue",
         "studies.localization.analysis.study",
-        "studies.localization.sections.page",
+        "studies.localization.sections.catalogue",
     ],
 )
 def test_analysis_and_report_know_neither_torch_nor_mlflow(module):
@@ -79,7 +79,7 @@ def test_only_tracking_knows_mlflow(module):
 
 @pytest.mark.parametrize(
     "module",
-    ["studies.search.turns", "studies.search.sampling", "studies.search.ledger", "studies.search.sections.figures"],
+    ["studies.search.turns", "studies.search.sampling", "studies.search.ledger", "studies.search.sections.catalogue"],
 )
 def test_a_search_knows_neither_training_nor_tracking(module):
     found = loaded_by(f"prunecxr.{module}")

@@ -11,6 +11,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
 from prunecxr.report.style import lay_out
+from prunecxr.report.wording import short
 
 DIRECTIONS = np.array([(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1)])
 DISTANCES = (7, 14, 24, 36)
@@ -60,6 +61,23 @@ def label_points(
             end = np.clip(point, box[:2], box[2:])
             line = inverse.transform(np.vstack([point, end]))
             axes.plot(*line.T, color="0.6", linewidth=0.6, zorder=1, scalex=False, scaley=False)
+
+
+def label_ends(axes: Axes, ends: Sequence[tuple[str, str, float, float]]) -> None:
+    """Names at the right ends of curves, apart from each other.
+
+    Args:
+        ends: name, colour, x and y of the last point of each curve; limits of the axes are set before.
+    """
+    low, high = axes.get_ylim()
+    heights = spread([y for *_, y in ends], 0.055 * (high - low))
+    heights = heights - max(0.0, heights.max(initial=low) - high)
+    for (name, colour, x, y), height in zip(ends, heights, strict=True):
+        axes.annotate(
+            short(name), (x, y), xytext=(1.04, height), textcoords=axes.get_yaxis_transform(), color=colour, fontsize=8,
+            va="center", annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkB": 3},
+        )  # fmt: skip
 
 
 def spread(positions: Sequence[float], gap: float) -> np.ndarray:

@@ -90,6 +90,22 @@ def log_ticks(axis: Axis, low: float, high: float, label: FuncFormatter | None =
     axis.set_major_formatter(label or FuncFormatter(lambda value, _: f"{value:,g}"))
 
 
+def sparsity_axis(axes: Axes) -> None:
+    """The horizontal axis of everything by sparsity."""
+    axes.set_xlabel("sparsity (share of weights removed)")
+    percent_axis(axes.xaxis)
+
+
+def frequency_axis(axes: Axes, counts: pd.Series) -> None:
+    """The horizontal axis of everything by training frequency."""
+    axes.set_xscale("log")
+    if len(counts):
+        low, high = counts.min() / 2, counts.max() * 2
+        axes.set_xlim(low, high)
+        log_ticks(axes.xaxis, low, high)
+    axes.set_xlabel("training images with the class (log scale)")
+
+
 def state(axes: Axes, row: pd.Series, noun: str) -> None:
     """A correlation above the plot."""
     axes.set_title(correlation(row, noun).replace(TIED, " "), fontsize=8.5, loc="left", color="0.3")

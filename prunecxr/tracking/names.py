@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 KIND = "prunecxr.kind"
 STUDY = "prunecxr.study"
@@ -15,15 +16,18 @@ SEED = "prunecxr.seed"
 METHOD = "prunecxr.method"
 SPARSITY = "prunecxr.sparsity"
 TEST_SPLIT = "prunecxr.test_split"  # fingerprint of the test split that a variant was evaluated on
-MODEL = "prunecxr.model"  # URI of the model that was logged with a run
+MODEL = "prunecxr.model"  # URI of the model that was logged with a run; `.<precision>` added: of a rounded one
+MODEL_DIGESTS = "prunecxr.model_digests"  # JSON: URI of a model -> digests of its weights and of its settings
+DIGESTS = "prunecxr.digests"  # JSON: artifact -> digest of its content, of files that this tool reads back
+CURVES = "prunecxr.curves"  # on seed runs, `.<method>` added: digest of the points that its curves hold
+CLAIM = "prunecxr.claim"  # `.<work>` added: the last beat of whoever works on a run
+DIVERGED = "prunecxr.diverged"  # why the training of a run came to numbers that are not finite
 ORIGIN = "prunecxr.origin"  # on studies and seed runs: where the networks are from (absent: trained here)
 WEIGHTS = "prunecxr.weights"  # on seed runs of networks that were trained elsewhere: digest of their tensors
 ANALYSED = "prunecxr.analysed"  # on analyses: their key, but for what readers answered; what forms are drawn from
 FOUND = "prunecxr.found"  # on an invocation that found its work done: the run that holds it
 TRIAL = "prunecxr.trial"  # number of a search's trial
 TRIAL_STATE = "prunecxr.trial_state"  # running, complete, pruned or failed
-CLAIM = "prunecxr.claim"  # with the work claimed: when its holder last beat
-DIVERGED = "prunecxr.diverged"  # on seed runs that failed: why
 ERROR = "prunecxr.error"  # on trials: why one failed, or cannot be trained
 SETTING = "prunecxr.setting"  # of a localization study: supervised, semi or weak
 APPROACH = "prunecxr.approach"  # of a localization network: plain, focal, htl, random, class, sex, htl:<method>
@@ -97,39 +101,50 @@ def sparsity_text(sparsity: float) -> str:
     return text if len(text.partition(".")[2]) >= 2 else f"{sparsity:.2f}"
 
 
+MOST_CHARACTERS = 230  # of a class's name in a metric's: MLflow admits 250 in all
+
+
 def metric_name(score: str, class_name: str) -> str:
-    """`ap/<class>`; characters that MLflow does not admit become `_`."""
-    return f"{score}/{re.sub(r'[^A-Za-z0-9_. -]', '_', class_name)}"
+    """`ap/<class>`; characters that MLflow does not admit become `_`. Letters of every script are admitted."""
+    text = re.sub(r"[^\w. -]", "_", unicodedata.normalize("NFC", class_name))[:MOST_CHARACTERS]
+    return f"{score}/{text if text.strip('.') else '_' * len(text)}"  # a metric's name is a path, too
 
 
 def metric_names(score: str, classes: tuple[str, ...]) -> dict[str, str]:
-    """Class -> metric name, distinct even where two classes differ only in characters that were replaced."""
+    """Class -> metric name, distinct even where two classes differ only in characters that were replaced.
+
+    They are distinct also for databases to which upper and lower case, or a letter with and without accent, are alike.
+    """
     names: dict[str, str] = {}
+    taken: set[str] = set()
     for class_name in classes:
         name = metric_name(score, class_name)
-        while name in names.values():
+        while _folded(name) in taken:
             name += "_"
         names[class_name] = name
+        taken.add(_folded(name))
     return names
 
 
+def _folded(name: str) -> str:
+    """A name as a database may compare it: without case and accents."""
+    letters = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+
+
 def curve_prefix(method: str) -> str:
-    """Metrics on the seed run with step = 100 x sparsity; the default method's carry no method."""
+    """Metrics on the seed run over `curve_step`; the default method's carry no method."""
     return "curve_" if method == "magnitude" else f"{method.replace('@', '-')}_curve_"
 
 
 def curve_step(sparsity: float) -> int:
-    """Step of a sparsity on a curve: 100 times it, and for those between two percents a number of their own.
+    """Step of a sparsity's point on a native curve: 100 x sparsity where that is whole, else 1,000,000 x sparsity.
 
-    MLflow's steps are whole. `97.5` percent is 975000, which no percentage is.
+    MLflow's steps are integers. No two sparsities share one (0.975 is 975,000, which no percentage is), and a point
+    keeps its step whatever sparsities are added to a study later.
     """
     percent = round(100 * sparsity, 4)
-    return round(percent) if percent == round(percent) else round(percent * 10_000)
-
-
-def fingerprint_param(split: str) -> str:
-    """Param of a run: the fingerprint of a split's content."""
-    return f"fingerprint/{split}"
+    return int(percent) if percent == int(percent) else round(1_000_000 * sparsity)
 
 
 def seed_run_name(seed: int) -> str:
@@ -152,16 +167,26 @@ def variant_run_name(seed: int, method: str, sparsity: float) -> str:
 
 
 def variant_suffix(method: str, sparsity: float) -> str:
-    """What follows the seed in the alias of a variant: nothing for the dense one, `k90`, `random-k90`.
-
-    Args:
-        method: as it may stand in an alias, with `-` for `@`.
-    """
+    """The end of a variant's alias: `k90`, `random-k90`; empty for the dense network."""
     if sparsity == 0:
         return ""
-    return sparsity_suffix(sparsity) if method == "magnitude" else f"{method}-{sparsity_suffix(sparsity)}"
+    suffix = sparsity_suffix(sparsity)
+    return suffix if method == "magnitude" else f"{method.replace('@', '-')}-{suffix}"
 
 
-def model_name(dataset: str, architecture: str) -> str:
-    """Registered model of a data set and architecture; `/` and `:` are not admitted there."""
-    return f"prunecxr-{re.sub(r'[/:]', '_', dataset)}-{architecture}"
+def model_alias(seed: int, method: str, sparsity: float) -> str:
+    """`seed-07`, `seed-07-k90`, `seed-07-random-k90`."""
+    return "-".join(part for part in (seed_run_name(seed), variant_suffix(method, sparsity)) if part)
+
+
+def model_name(study: str, architecture: str) -> str:
+    """Registered model of a study and architecture; `/` and `:` are not admitted there.
+
+    Earlier versions put the data set in the study's place: what they registered is found there.
+    """
+    return f"prunecxr-{re.sub(r'[/:]', '_', study)}-{architecture}"
+
+
+def fingerprint_param(split: str) -> str:
+    """Param of a seed run: the content fingerprint of a split."""
+    return f"fingerprint/{split}"

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import xarray as xr
 
 from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.tracking import names, runs
-from prunecxr.tracking.artifacts import fetch
+from prunecxr.tracking.artifacts import read_arrow, read_table, read_text
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 
@@ -76,7 +73,7 @@ def locate_study(store: Store, study: str) -> Store:
     """
     if _holding(store, study, [store.experiment_id]):
         return store
-    titles = {one.experiment_id: one.name for one in store.client.search_experiments()}
+    titles = {one.experiment_id: one.name for one in store._client.search_experiments()}
     holding = _holding(store, study, titles)
     if len(holding) == 1:
         return store.in_experiment(holding.pop())
@@ -137,12 +134,12 @@ def read_population(
         warnings.append(f"{repeated} variant(s) were evaluated more than once; the newest of each counts")
     by_id = {run.id: run for run in chosen}
     newest = chosen[0]
-    seed_run = runs.get_existing(store, _tag(newest, names.PARENT))
+    seed_run = _tag(newest, names.PARENT)
     split = _tag(newest, names.TEST_SPLIT)
-    with TemporaryDirectory(prefix="prunecxr-") as folder:
-        labels = pd.read_parquet(fetch(seed_run, names.test_labels(split), Path(folder)))
-        counts = pd.read_csv(fetch(seed_run, names.class_counts(split), Path(folder)), keep_default_na=False)
-        noticed = fetch(seed_run, names.data_warnings(split), Path(folder)).read_text(encoding="utf-8")
+    described = runs.get_existing(store, seed_run)
+    labels = read_table(described, names.test_labels(split))
+    counts = read_table(described, names.class_counts(split), texts=("class",))
+    noticed = read_text(described, names.data_warnings(split))
     scores = _scores(table, by_id, counts, seeds, sparsities)
     present = set(zip(table["seed"], table["sparsity"], strict=True))
     grid = [(int(s), float(k)) for s in scores["seed"].to_numpy() for k in scores["sparsity"].to_numpy()]
@@ -249,11 +246,9 @@ def read_predictions(store: Store, population: Population, sparsity: float) -> x
     chosen = population.variants[np.isclose(population.variants["sparsity"], sparsity)]
     expected = pa.chunked_array([pa.array(population.labels["id"].tolist(), pa.string())])
     stack = np.empty((len(chosen), len(expected), len(classes)), np.float32)
+    read = runs.get_all(store, chosen["run_id"])
     for values, run_id in zip(stack, chosen["run_id"], strict=True):
-        with TemporaryDirectory(prefix="prunecxr-") as folder:
-            table = pq.read_table(
-                fetch(runs.get_existing(store, run_id), names.PREDICTIONS, Path(folder)), columns=["id", *classes]
-            )
+        table = read_arrow(read[run_id], names.PREDICTIONS, ["id", *classes])
         if not table["id"].cast(pa.string()).equals(expected):
             raise EnvironmentFault(f"run {run_id}: {names.PREDICTIONS} does not hold the images of the test split")
         for index, name in enumerate(classes):
@@ -275,10 +270,9 @@ def read_weights(store: Store, population: Population) -> pd.DataFrame:
         EnvironmentFault: a histogram that was logged is not there.
     """
     tables = [pd.DataFrame(columns=["seed", "low", "high", "count"], dtype=float)]
-    for seed, run_id in population.variants.groupby("seed")["seed_run"].first().items():
-        run = runs.get_existing(store, run_id)
-        if names.SHARE_BELOW in run.metrics():
-            with TemporaryDirectory(prefix="prunecxr-") as folder:
-                histogram = pd.read_csv(fetch(run, names.WEIGHT_HISTOGRAM, Path(folder)))
-            tables.append(histogram.assign(seed=seed))
+    seed_runs = population.variants.groupby("seed")["seed_run"].first()
+    read = runs.get_all(store, seed_runs)
+    for seed, run_id in seed_runs.items():
+        if names.SHARE_BELOW in read[run_id].metrics():
+            tables.append(read_table(read[run_id], names.WEIGHT_HISTOGRAM).assign(seed=seed))
     return pd.concat(tables[1:] or tables, ignore_index=True)

@@ -48,7 +48,7 @@ def register(run: TrackedRun, uri: str, model_name: str, alias: str, tags: Mappi
     Returns:
         its URI, by version: `models:/<name>/<version>`.
     """
-    client = run.store.client
+    client = run.store._client
     version = find_version(run.store, model_name, run.id)
     if version is None:
         try:
@@ -69,8 +69,8 @@ def register(run: TrackedRun, uri: str, model_name: str, alias: str, tags: Mappi
 
 def find_version(store: Store, model_name: str, run_id: str) -> ModelVersion | None:
     """The registered version that came from a run, or None."""
-    found = store.client.search_model_versions(f"name = '{model_name}' and run_id = '{run_id}'")
-    return store.client.get_model_version(model_name, found[0].version) if found else None
+    found = store._client.search_model_versions(f"name = '{model_name}' and run_id = '{run_id}'")
+    return store._client.get_model_version(model_name, found[0].version) if found else None
 
 
 def tag_version(run: TrackedRun, model_name: str, tags: Mapping[str, str]) -> None:
@@ -79,7 +79,7 @@ def tag_version(run: TrackedRun, model_name: str, tags: Mapping[str, str]) -> No
     if version is None:
         return
     for tag, value in tags.items():
-        run.store.client.set_model_version_tag(model_name, version.version, tag, value)
+        run.store._client.set_model_version_tag(model_name, version.version, tag, value)
 
 
 def load_network(uri: str) -> nn.Module:
@@ -117,7 +117,7 @@ def load_foreign(uri: str) -> nn.Module:
 
 def load_settings(store: Store, uri: str) -> Settings | MaskSettings:
     """What a model that was logged with a run knows of its classes and preprocessing (`uri` from `log_model`)."""
-    location = store.client.get_logged_model(uri.removeprefix("models:/")).artifact_location
+    location = store._client.get_logged_model(uri.removeprefix("models:/")).artifact_location
     with TemporaryDirectory(prefix="prunecxr-") as folder:
         local = mlflow.artifacts.download_artifacts(f"{location}/data/{flavor.SETTINGS}", dst_path=folder)
         content = json.loads(Path(local).read_text(encoding="utf-8"))
@@ -138,12 +138,12 @@ def run_of_model(store: Store, uri: str) -> str:
         raise UserError(f"option model: {uri[:200]!r} is neither models:/<name>@<alias> nor models:/<name>/<version>")
     try:
         if name.startswith("m-") and "/" not in name:
-            return str(store.client.get_logged_model(name).source_run_id or "")
+            return str(store._client.get_logged_model(name).source_run_id or "")
         if at:
-            version = store.client.get_model_version_by_alias(name, alias)
+            version = store._client.get_model_version_by_alias(name, alias)
         else:
             name, _, number = name.rpartition("/")
-            version = store.client.get_model_version(name, number)
+            version = store._client.get_model_version(name, number)
     except MlflowException as error:
         raise UserError(f"option model: {uri}: {str(error).splitlines()[0]}") from None
     return str(version.run_id or "")
@@ -151,7 +151,7 @@ def run_of_model(store: Store, uri: str) -> str:
 
 def _alias_taken(store: Store, model_name: str, alias: str) -> bool:
     try:
-        store.client.get_model_version_by_alias(model_name, alias)
+        store._client.get_model_version_by_alias(model_name, alias)
     except MlflowException:
         return False
     return True
@@ -163,6 +163,6 @@ def model_link(store: Store, model_name: str, alias: str, run_id: str) -> str:
     if version is None:
         return ""
     if alias not in version.aliases and not _alias_taken(store, model_name, alias):
-        store.client.set_registered_model_alias(model_name, alias, version.version)  # killed between the two steps
+        store._client.set_registered_model_alias(model_name, alias, version.version)  # killed between the two steps
         return f"models:/{model_name}@{alias}"
     return f"models:/{model_name}@{alias}" if alias in version.aliases else f"models:/{model_name}/{version.version}"

@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import mlflow
@@ -15,10 +13,10 @@ import sqlalchemy.event
 import sqlalchemy.exc
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from prunecxr.errors import EnvironmentFault
+from prunecxr.tracking.faults import shown, store_faults
 
 DEFAULT_FILE = "mlflow.db"  # in the current folder, as MLflow's own default
 
@@ -28,24 +26,26 @@ class Store:
     """An open tracking store and where in it this command works.
 
     Attributes:
-        client: MLflow's client; all calls go through it.
-        uri: of the store.
+        uri: of the store; it may hold a password, so messages show the store itself (`str`).
         experiment_id: where new runs go.
         invocation: the run that `mlflow run` made for this command, if it was started that way.
     """
 
-    client: MlflowClient
-    uri: str
+    _client: MlflowClient = field(repr=False)
+    uri: str = field(repr=False)
     experiment_id: str
     invocation: str | None = None
 
+    def __str__(self) -> str:
+        return shown(self.uri)
+
     @property
     def experiment_name(self) -> str:
-        return str(self.client.get_experiment(self.experiment_id).name)
+        return str(self._client.get_experiment(self.experiment_id).name)
 
     def artifact_location(self, run_id: str, artifact: str) -> str:
         """Where a user finds an artifact: its file in a local store, else the command that fetches it."""
-        uri = self.client.get_run(run_id).info.artifact_uri
+        uri = self._client.get_run(run_id).info.artifact_uri
         if uri.startswith(("file:", "/", ".")):
             return str(Path(local_file_uri_to_path(uri)).resolve() / artifact)
         return f"mlflow artifacts download --run-id {run_id} --artifact-path {artifact}"
@@ -55,15 +55,12 @@ class Store:
         page = f"/#/experiments/{self.experiment_id}/runs?workflowType=machine_learning&compareRunsMode=CHART"
         if self.uri.startswith("http"):
             return self.uri.rstrip("/") + page
-        return f"mlflow ui --backend-store-uri {self.uri}  then open  http://127.0.0.1:5000{page}"
+        return f"mlflow ui --backend-store-uri {self}  then open  http://127.0.0.1:5000{page}"
 
     def in_experiment(self, experiment_id: str) -> Store:
         """The same store, working in another experiment; the command's own run stays where it is."""
         own = self.invocation if experiment_id == self.experiment_id else None
-        return Store(self.client, self.uri, experiment_id, own)
-
-    def __str__(self) -> str:
-        return self.uri
+        return Store(self._client, self.uri, experiment_id, own)
 
 
 def open_store(uri: str | None = None, experiment: str | None = None) -> Store:
@@ -129,15 +126,3 @@ def _sync_at_checkpoints(connection: object, _: object) -> None:
     """
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous=NORMAL")
-
-
-@contextmanager
-def store_faults(uri: str) -> Iterator[None]:
-    """Turn what MLflow raises when its store fails into one line that names the store."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise EnvironmentFault(f"tracking store {uri}: needs the package {error.name}, pip install it") from error
-    except (MlflowException, sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
-        first = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
-        raise EnvironmentFault(f"tracking store {uri}: {first}") from error

@@ -5,17 +5,20 @@ A study has hundreds of them: each is logged in as few calls of the store as it 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from prunecxr.evaluation.metrics import mean_scores
-from prunecxr.tracking import names, runs
+from prunecxr.tracking import digests, names, runs
+from prunecxr.tracking.artifacts import write_predictions, write_recipe
 from prunecxr.tracking.runs import TrackedRun
 
 MEAN_AP = names.MEAN_METRICS["ap"]
@@ -37,9 +40,9 @@ def write_variant(
         scores: a row a class.
         recipe: what rebuilds its weights, or says where its predictions are from.
     """
-    runs.write_predictions(folder / names.PREDICTIONS, ids, classes, predicted)
+    write_predictions(folder / names.PREDICTIONS, ids, classes, predicted)
     scores.to_csv(folder / names.SCORES)
-    (folder / names.VARIANT_RECIPE).write_text(json.dumps(dict(recipe), indent=1), encoding="utf-8")
+    write_recipe(folder, recipe)
 
 
 def score_metrics(scores: pd.DataFrame) -> dict[str, float]:
@@ -69,46 +72,62 @@ def log_variant(
             the store takes the metrics: compressing, copying and sending them leave the interpreter free.
     """
     seed, method, sparsity = int(tags[names.SEED]), tags[names.METHOD], float(tags[names.SPARSITY])
-    run = unfinished or runs.create(
-        seed_run.store,
-        kind,
-        {names.STUDY: seed_run.tags[names.STUDY], **tags},
-        name=names.variant_run_name(seed, method, sparsity),
-        parent=seed_run.id,
-    )
     params = {"cfg/seed": str(seed), "cfg/method": method, "cfg/sparsity": f"{sparsity:g}"}
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        files = beside.submit(_log_written, run, write)
-        run.log(metrics=metrics, params=params if unfinished is None else {})
-        files.result()
+    with TemporaryDirectory(prefix="prunecxr-") as folder, ThreadPoolExecutor(max_workers=1) as beside:
+        writing = beside.submit(_written, write, Path(folder))
+        run = unfinished or runs.create(
+            seed_run.store,
+            kind,
+            {names.STUDY: seed_run.tags[names.STUDY], **tags},
+            name=names.variant_run_name(seed, method, sparsity),
+            parent=seed_run.id,
+        )
+        logged = unfinished.params() if unfinished else {}
+        params = {name: value for name, value in params.items() if name not in logged}
+        noted = writing.result()
+        sending = beside.submit(run.send_files, Path(folder))
+        run.log(metrics=metrics, params=params, tags={names.DIGESTS: noted})
+        sending.result()
     run.finish()
     return run
 
 
-def _log_written(run: TrackedRun, write: Callable[[Path], object]) -> None:
-    with run.files() as folder:
-        write(folder)
+def _written(write: Callable[[Path], object], folder: Path) -> str:
+    """Write artifacts into a folder; the tag with their digests."""
+    write(folder)
+    return digests.merged("", digests.folder_digests(folder))
 
 
 # Metrics of a variant that are points of its seed run's curves, by the kind of its run: these, and those that begin so.
-CURVES = {
+CURVES: dict[str, tuple[set[str], tuple[str, ...]]] = {
     "variant": ({MEAN_AP}, ("ap/",)),
     "htl_pruned": (set(names.LOCALIZATION_METRICS.values()), ()),
 }
 
 
 def log_curves(seed_run: TrackedRun, method: str, kind: str) -> None:
-    """Log the points of the seed run's curves that its finished variants have and it lacks.
+    """Log the points of the seed run's curves (over `names.curve_step`) that its finished variants have and it lacks.
 
     All of them in one call, after its variants: a call a variant would cost as much as a third of the variant. What a
-    kill kept from being logged is found missing by the next command, point by point.
+    kill kept from being logged is found missing by the next command. A tag says which points are there, so that a
+    command with nothing to log asks for none of them.
+
+    Args:
+        kind: of the variants' runs.
     """
     prefix, (whole, begins) = names.curve_prefix(method), CURVES[kind]
     tags = {names.KIND: kind, names.PARENT: seed_run.id, names.METHOD: method}
-    points = []
-    for run in reversed(runs.search(seed_run.store, tags, finished=True)):
-        step = names.curve_step(float(run.tags[names.SPARSITY]))
-        values = run.metrics()
-        curves = {name: value for name, value in values.items() if name in whole or name.startswith(begins or ("\0",))}
-        points.append((step, {f"{prefix}{name}": value for name, value in curves.items()}))
-    seed_run.log_new_points(points)
+    points: dict[int, dict[str, float]] = {}
+    for run in runs.search(seed_run.store, tags, finished=True):  # of several of one sparsity the newest
+        values = {
+            f"{prefix}{name}": value
+            for name, value in run.metrics().items()
+            if name in whole or name.startswith(begins)
+        }
+        points.setdefault(names.curve_step(float(run.tags[names.SPARSITY])), values)
+    steps = sorted((step, sorted(values)) for step, values in points.items())
+    held = hashlib.sha256(json.dumps(steps).encode()).hexdigest()[:16]
+    noted = f"{names.CURVES}.{names.approach_suffix(method)}"
+    if seed_run.tags.get(noted) != held:
+        seed_run.log_new_points(sorted(points.items()))
+        seed_run.log(tags={noted: held})

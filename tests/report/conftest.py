@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from prunecxr.report.illustration import Illustration, illustrate
 from prunecxr.studies.pruning.analysis.study import analyse
+from prunecxr.studies.pruning.sections.catalogue import SECTIONS
 from prunecxr.studies.pruning.sections.findings import Findings, gallery
-from prunecxr.studies.pruning.sections.illustrations import Illustration, illustrate
 from tests import synthetic_study
 
 ODD_NAME = '<b>Mass & $x$ "co"</b>'
@@ -54,7 +55,7 @@ def findings(make_findings) -> Findings:
 @pytest.fixture(scope="session")
 def drawn(findings) -> list[Illustration]:
     """The figures of the findings, drawn once."""
-    return illustrate(findings)
+    return illustrate(SECTIONS, findings)
 
 
 @pytest.fixture(scope="session")

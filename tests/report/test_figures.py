@@ -11,10 +11,12 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from prunecxr.report.illustration import illustrate
 from prunecxr.report.style import as_png, as_svg
-from prunecxr.studies.pruning.sections import figures, figures_images, illustrations
-from prunecxr.studies.pruning.sections.illustrations import illustrate
+from prunecxr.studies.pruning.sections.catalogue import SECTIONS
+from prunecxr.studies.pruning.sections.shared import PAIRS
 from prunecxr.studies.readers.analysis import summary
+from tests.report.examples import section
 
 CORRECTED = "_chance_corrected"
 BESIDE = ["methods", "forgettability_curves", "first_drop", "change_at_max"]
@@ -30,15 +32,15 @@ def test_all_figures_with_title_caption_and_alt_text(drawn) -> None:
     assert [one.name for one in drawn] == ALL
     for one in drawn:
         assert isinstance(one.figure, Figure)
-        assert one.title
+        assert section(one.name).title
         assert one.alt
-        assert one.caption or not one.on_page
+        assert one.caption
         assert one.svg.startswith(b"<?xml")
         assert one.png.startswith(b"\x89PNG")
 
 
 def test_odd_names_gaps_and_few_seeds(odd_findings) -> None:
-    assert [one.name for one in illustrate(odd_findings)] == ALL[:-1]
+    assert [one.name for one in illustrate(SECTIONS, odd_findings)] == ALL[:-1]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,7 @@ def test_odd_names_gaps_and_few_seeds(odd_findings) -> None:
     ],
 )
 def test_small_studies(make_findings, options: dict) -> None:
-    assert illustrate(make_findings(**options))[0].name == "mean_ap"
+    assert illustrate(SECTIONS, make_findings(**options))[0].name == "mean_ap"
 
 
 @pytest.mark.parametrize("count", [None, 0])
@@ -61,7 +63,7 @@ def test_without_training_frequencies(make_findings, count: int | None) -> None:
         scores = scores.drop_vars("train_count")
         return scores if count is None else scores.assign_coords(train_count=("class", [count] * scores.sizes["class"]))
 
-    names = [one.name for one in illustrate(make_findings(edit))]
+    names = [one.name for one in illustrate(SECTIONS, make_findings(edit))]
     assert "first_drop" not in names
     assert "chance_correction" in names
 
@@ -71,19 +73,19 @@ def test_everything_censored(make_findings) -> None:
         scores["ap"] = 0.9 + 0 * scores.ap
         return scores
 
-    names = [one.name for one in illustrate(make_findings(edit))]
+    names = [one.name for one in illustrate(SECTIONS, make_findings(edit))]
     assert "first_drop" in names
 
 
 def test_equal_tables_give_equal_bytes(findings) -> None:
     for render in (as_svg, as_png):
-        first, second = (render(figures.overall(findings.tables["overall"])) for _ in range(2))
+        first, second = (render(section("mean_ap").draw(findings)) for _ in range(2))
         assert first == second
 
 
 def test_points_are_the_table(findings) -> None:
-    classes, correlations = findings.tables["classes"], findings.tables["correlations"]
-    axes = figures.change_at_max(classes, correlations, 0.95).axes[0]
+    classes = findings.tables["classes"]
+    axes = section("change_at_max").draw(findings).axes[0]
     np.testing.assert_allclose(
         axes.collections[0].get_offsets(), classes[["train_count", "relative_change_at_max"]].to_numpy(float)
     )
@@ -92,15 +94,12 @@ def test_points_are_the_table(findings) -> None:
 
 def test_a_pair_can_be_named(findings) -> None:
     pair = ("Nodule", "No Finding")
-    tables = findings.tables
-    figure = figures_images.pairs(
-        tables["pairs"], tables["pair_correlations"], "iou_fourth_root", "paper", highlight=pair
-    )
+    figure = section("pairs_overlap").draw(replace(findings, highlight=pair))
     assert [text.get_text() for text in figure.axes[0].texts] == ["Nodule &\nNo Finding"]
 
 
 def test_histogram_marks_the_small_weights(findings) -> None:
-    axes = figures.weights(findings.tables["weights"], 0.01).axes[0]
+    axes = section("weight_magnitudes").draw(findings).axes[0]
     hatched = [bar for bar in axes.patches if bar.get_hatch()]
     assert max(bar.get_x() + bar.get_width() for bar in hatched) == pytest.approx(0.01)
     table = findings.tables["weights"].query("low > 0 and high <= 0.01")
@@ -109,19 +108,21 @@ def test_histogram_marks_the_small_weights(findings) -> None:
 
 def test_methods_differ_in_more_than_colour(findings) -> None:
     table = findings.tables["methods"]
-    lines = figures.methods(table).axes[0].get_lines()
+    lines = section("methods").draw(findings).axes[0].get_lines()
     assert len({(line.get_linestyle(), line.get_marker()) for line in lines}) == table["method"].nunique() == 2
 
 
 def test_ratios_that_a_log_axis_cannot_show(findings) -> None:
     table = findings.tables["pie_ratios"].copy()
     table.loc[:2, "ratio"] = [0.0, np.inf, np.nan]
-    axes = figures_images.pie_ratios(table, "class").axes[0]
+    axes = section("pie_classes").draw(replace(findings, tables={**findings.tables, "pie_ratios": table})).axes[0]
     assert {"not in PIEs", "only in PIEs", "no such image"} == {text.get_text() for text in axes.texts}
 
 
 def test_other_definition(findings) -> None:
-    drawn = {name: figure for name, *_, figure in illustrations._pairs(replace(findings, definition="published"))}
+    sections = [one for one in SECTIONS if one.part == PAIRS]
+    drawn = {one.name: one.figure for one in illustrate(sections, replace(findings, definition="published"))}
+    assert "pairs_overlap_published" not in drawn
     assert drawn["pairs_overlap"].axes[0].get_ylabel() == "FCD (definition 'published')"
     assert drawn["pairs_overlap_paper"].axes[0].get_ylabel() == "FCD (definition 'paper')"
 
@@ -130,8 +131,10 @@ def test_what_readers_said_is_figure_6(findings) -> None:
     rng = np.random.default_rng(0)
     answers = pd.DataFrame({"reader": np.repeat([1, 2], 20), "is_pie": np.tile([True, False], 20)})
     answers = answers.assign(agree=rng.integers(0, 2, 40), quality=rng.integers(1, 6, 40), difficulty=3.0)
-    ((name, part, _, caption, _, _),) = illustrations._readers(replace(findings, readers=summary(answers)))
-    assert (name, part) == ("readers", "Readers")
+    readers = section("readers")
+    assert readers.draw(findings) is None
+    assert readers.draw(replace(findings, readers=summary(answers))) is not None
+    caption = readers.caption(replace(findings, readers=summary(answers)))
     assert "Kruskal-Wallis H" in caption
     assert "Difficulty: Not tested: all answers are the same." in caption
 
@@ -139,7 +142,8 @@ def test_what_readers_said_is_figure_6(findings) -> None:
 def test_lines_of_the_interaction_are_the_regression(findings) -> None:
     effects, ols = findings.tables["partial_effects"], findings.tables["ols"]
     for y, prefix in (("fcd", ""), ("chance_corrected_fcd", "chance_corrected_")):
-        axes = figures_images.interaction(effects, "published", y).axes[0]
+        name = f"interaction_published{'_chance_corrected' if prefix else ''}"
+        axes = section(name).draw(findings).axes[0]
         beta = ols.loc[ols.definition == "published", f"{prefix}coefficient"].to_numpy()
         rows = effects[(effects.definition == "published") & (effects.y == y)]
         for line, (_, part) in zip(axes.get_lines(), rows.groupby("quantile"), strict=True):
@@ -150,5 +154,6 @@ def test_lines_of_the_interaction_are_the_regression(findings) -> None:
 
 
 def test_nothing_global_is_used() -> None:
-    code = "import prunecxr.studies.pruning.sections.page, sys; assert 'matplotlib.pyplot' not in sys.modules"
+    modules = "prunecxr.studies.pruning.sections.catalogue, prunecxr.report.writing"
+    code = f"import {modules}, sys; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

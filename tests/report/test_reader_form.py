@@ -6,29 +6,19 @@ import json
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from prunecxr.report.style import as_png as figure_png
-from prunecxr.report.style import as_svg
+from prunecxr.report import reader_answers
+from prunecxr.report.illustration import illustrate
+from prunecxr.report.page import render
 from prunecxr.studies.readers.analysis import summary
-from prunecxr.studies.readers.sections import findings as reader_findings
+from prunecxr.studies.readers.sections.catalogue import REPORT, SECTIONS
 from prunecxr.studies.readers.sections.findings import ReaderFindings
 from prunecxr.studies.readers.sections.form import COLUMNS, Item, as_png, form_page, form_table
+from tests.report.examples import answered
 
 ODD = "</script><b>Mass</b> & \u2028"
 ITEMS = [Item("BCDFGH", (ODD, "Edema"), as_png(np.zeros((8, 6), np.uint8))), Item("JKLMNP", (), b"png")]
-
-
-def answered(shift: float = 0.0, n: int = 60) -> pd.DataFrame:
-    """Answers whose PIEs are rated `shift` higher by every reader."""
-    rng = np.random.default_rng(0)
-    is_pie = np.arange(n) % 2 == 0
-    ratings = {
-        name: np.clip(np.rint(3 + shift * is_pie + rng.normal(size=n)), 1, 5) for name in ("quality", "difficulty")
-    }
-    agree = (rng.random(n) < 0.5 + 0.1 * shift * is_pie).astype(float)
-    return pd.DataFrame({"reader": np.arange(n) % 3, "is_pie": is_pie, "agree": agree, **ratings})
 
 
 def test_a_form_is_one_file_that_asks_nothing_of_the_network():
@@ -59,29 +49,30 @@ def test_the_table_has_a_row_an_item_and_empty_answers():
 
 
 def test_sentences_follow_the_numbers():
-    findings = ReaderFindings("s", summary(answered(shift=2)), ["Reader 1: <gap>"], {"Readers": "3"})
-    page = reader_findings.page(findings, reader_findings.figure(findings.summary))
+    tables = {"reader_summary": summary(answered(shift=2))}
+    page = render(REPORT, ReaderFindings("s", tables, ["Reader 1: <gap>"], {"Readers": "3"}))
     assert "PIEs are rated of better quality (P" in page
     assert "PIEs are rated more difficult (P" in page
     assert "Reader 1: &lt;gap&gt;" in page
     assert "http" not in page.replace("http-equiv", "")
     lower = summary(answered(shift=-2))
-    said = [reader_findings.caption(row, 0.05) for row in lower.itertuples(index=False)]
+    said = reader_answers.sentences(lower, 0.05)
     assert "PIEs are rated of worse quality" in said[1]
     assert "PIEs are rated less difficult" in said[2]
-    none = [reader_findings.verdict(row, 0.05) for row in summary(answered(n=30)).itertuples(index=False)]
+    none = [reader_answers.verdict(row, 0.05) for row in summary(answered(n=30)).itertuples(index=False)]
     assert all(one.startswith("No significant difference between PIEs and other images") for one in none)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 5])
 def test_few_answers_are_told_and_drawn_without_a_test(n):
     table = summary(answered(n=60).head(n))
-    findings = ReaderFindings("s", table)
-    drawn = reader_findings.figure(table)
-    assert "Not tested: fewer than 3 answers in a group." in reader_findings.page(findings, drawn)
-    assert figure_png(drawn).startswith(b"\x89PNG")
+    findings = ReaderFindings("s", {"reader_summary": table})
+    (drawn,) = illustrate(SECTIONS, findings)
+    assert "Not tested: fewer than 3 answers in a group." in render(REPORT, findings, [drawn])
+    assert drawn.png.startswith(b"\x89PNG")
 
 
 def test_equal_tables_give_equal_figures():
-    table = summary(answered())
-    assert as_svg(reader_findings.figure(table)) == as_svg(reader_findings.figure(table))
+    findings = ReaderFindings("s", {"reader_summary": summary(answered())})
+    (first,), (again,) = (illustrate(SECTIONS, findings) for _ in range(2))
+    assert first.svg == again.svg

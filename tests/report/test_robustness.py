@@ -9,15 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prunecxr.report.page import render
 from prunecxr.studies.pruning.analysis.study import analyse
+from prunecxr.studies.pruning.sections.catalogue import REPORT
 from prunecxr.studies.pruning.sections.findings import Findings
-from prunecxr.studies.pruning.sections.illustrations import illustrate
-from prunecxr.studies.pruning.sections.page import render
-from prunecxr.studies.pruning.sections.sentences import answers
 
 
 def words(findings: Findings) -> str:
-    return " ".join([*map(str, answers(findings)), *findings.warnings])
+    return " ".join([*map(str, REPORT.answer(findings)), *findings.warnings])
 
 
 @given(seed=st.integers(0, 10_000), share=st.sampled_from([0.1, 0.5, 0.9, 1.0]), whole=st.booleans())
@@ -45,4 +44,4 @@ def test_report_of_what_is_left(study, gap: dict) -> None:
     found = analyse(scores, study.labels, study.dense, study.pruned)
     findings = Findings("gaps", found.tables, found.warnings)
     assert "nan" not in words(findings).split()
-    assert "</html>" in render(findings, illustrate(findings))
+    assert "</html>" in render(REPORT, findings)

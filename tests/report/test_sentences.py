@@ -8,10 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prunecxr.studies.pruning.sections import captions, sentences
+from prunecxr.report.illustration import Illustration, illustrate
+from prunecxr.report.page import render
+from prunecxr.studies.pruning.sections.answers import (
+    exemplars,
+    first_forgotten,
+    most_forgotten,
+    overall,
+    rare_classes,
+)
+from prunecxr.studies.pruning.sections.catalogue import REPORT, SECTIONS
 from prunecxr.studies.pruning.sections.findings import Findings
-from prunecxr.studies.pruning.sections.illustrations import Illustration, illustrate
-from prunecxr.studies.pruning.sections.page import render
+from prunecxr.studies.pruning.sections.shared import NOT_TESTED
+from tests.report.examples import section
 
 
 def with_correlations(findings: Findings, raw: tuple[float, float], corrected: tuple[float, float]) -> Findings:
@@ -26,25 +35,25 @@ def with_correlations(findings: Findings, raw: tuple[float, float], corrected: t
     ("raw", "corrected", "verdict"),
     [
         ((0.8, 0.01), (0.7, 0.01), "Yes, also after chance correction."),
-        ((0.8, 0.01), (0.7, 0.06), "On raw AP yes; after chance correction it is not shown."),
-        ((0.8, 0.01), (-0.7, 0.01), "On raw AP yes; after chance correction frequent classes are."),
+        ((0.8, 0.01), (0.7, 0.06), "Yes on raw AP; after chance correction, it is not shown."),
+        ((0.8, 0.01), (-0.7, 0.01), "Yes on raw AP; after chance correction, frequent classes are."),
         ((0.1, 0.8), (0.1, 0.8), "Not shown, neither on raw AP nor after chance correction."),
-        ((0.1, 0.8), (0.9, 0.01), "Not shown on raw AP; after chance correction rare classes are."),
+        ((0.1, 0.8), (0.9, 0.01), "Not shown on raw AP; after chance correction, rare classes are."),
         ((-0.8, 0.01), (-0.8, 0.01), "No: frequent classes are, also after chance correction."),
-        ((0.8, 0.01), (np.nan, np.nan), "On raw AP yes; after chance correction it is not shown."),
+        ((0.8, 0.01), (np.nan, np.nan), "Yes on raw AP; after chance correction, it is not shown."),
     ],
 )
 def test_are_rare_classes_forgotten_more(findings, raw, corrected, verdict: str) -> None:
-    assert sentences.rare_classes(with_correlations(findings, raw, corrected)).verdict == verdict
+    assert rare_classes.answer(with_correlations(findings, raw, corrected)).verdict == verdict
 
 
 def test_not_known_without_training_frequencies(make_findings) -> None:
-    found = sentences.rare_classes(make_findings(lambda scores: scores.drop_vars("train_count")))
+    found = rare_classes.answer(make_findings(lambda scores: scores.drop_vars("train_count")))
     assert found.verdict == "Cannot be told from 0 classes with known training frequency and a change in AP."
 
 
 def test_first_significant_drop(findings) -> None:
-    answer = sentences.overall(findings)
+    answer = overall.answer(findings)
     assert answer.verdict == "The first significant drop in mean AP is at 70% sparsity."
     row = findings.tables["overall"].iloc[2]
     assert f"t = {row.welch_t:.2f}".replace("-", "−") in answer.evidence.replace("\u00a0", " ")
@@ -55,7 +64,7 @@ def test_first_significant_drop(findings) -> None:
 
 
 def test_no_p_is_printed_below_three_seeds(make_findings) -> None:
-    answer = sentences.overall(make_findings(n_seeds=2))
+    answer = overall.answer(make_findings(n_seeds=2))
     assert answer.verdict == "Not tested."
     assert "2 dense models" in answer.evidence
     assert "P" not in answer.evidence.replace("AP", "")
@@ -66,8 +75,8 @@ def test_no_p_is_printed_anywhere_below_three_seeds(make_findings, n_seeds: int,
     """Neither in words, nor in figures, nor in tables; enough seeds print some in each."""
 
     def printed(findings: Findings, drawn: list[Illustration]) -> list[bool]:
-        page = re.sub(r"base64,[^\"]*", "", render(findings, drawn))
-        words = [*map(str, sentences.answers(findings)), *(one.caption + one.alt for one in drawn)]
+        page = re.sub(r"base64,[^\"]*", "", render(REPORT, findings, drawn))
+        words = [*map(str, REPORT.answer(findings)), *(one.caption + one.alt for one in drawn)]
         titles = [axes.get_title(loc="left") for one in drawn for axes in one.figure.axes]
         heads = re.findall(r"<th[^>]*>(.*?)</th>", page.replace("<wbr>", ""))
         p = re.compile(r"\bP[\s\u00a0]*[=<>≤≥]")
@@ -81,22 +90,22 @@ def test_no_p_is_printed_anywhere_below_three_seeds(make_findings, n_seeds: int,
         ]
 
     few = make_findings(n_seeds=n_seeds, images=False)
-    assert printed(few, illustrate(few)) == [False] * 4
+    assert printed(few, illustrate(SECTIONS, few)) == [False] * 4
     assert printed(findings, drawn) == [True] * 4
-    verdicts = {one.question: one.verdict for one in sentences.answers(few)}
-    assert verdicts["Are rare classes forgotten more?"] == sentences.NOT_TESTED
-    assert verdicts["Do classes that occur together forget alike?"] == sentences.NOT_TESTED
+    verdicts = {one.question: one.verdict for one in REPORT.answer(few)}
+    assert verdicts["Are rare classes forgotten more?"] == NOT_TESTED
+    assert verdicts["Are classes that occur together forgotten alike?"] == NOT_TESTED
     assert "pie_stability" not in few.tables
     assert any("nothing is tested and no P is given" in text for text in few.warnings)
 
 
 def test_warnings_come_before_the_answers(findings) -> None:
-    page = render(findings, [])
+    page = render(REPORT, findings, [])
     assert page.index('<section id="warnings">') < page.index('<section class="answers">')
 
 
 def test_stability_and_overlap_are_those_of_the_tables(findings) -> None:
-    evidence = sentences.exemplars(findings).evidence
+    evidence = exemplars.answer(findings).evidence
     low, median, high = findings.tables["pie_stability"]["jaccard"].quantile([0.025, 0.5, 0.975])
     assert f"{median:.2f} (median of 50 resamples, 95% of them from {low:.2f} to {high:.2f})" in evidence
     row = findings.tables["pie_overlap"].iloc[0]
@@ -107,50 +116,53 @@ def test_stability_and_overlap_are_those_of_the_tables(findings) -> None:
 def test_captions_of_weights_and_methods(findings) -> None:
     table = findings.tables["weights"]
     share = table.loc[np.isclose(table.high, 0.01), "share_below"].iloc[0]
-    assert captions.weights(findings).startswith(f"{100 * share:.0f}% of the prunable weights")
+    assert section("weight_magnitudes").caption(findings).startswith(f"{100 * share:.0f}% of the prunable weights")
     methods = findings.tables["methods"].set_index(["method", "sparsity"])["median_mean_ap"]
-    caption = captions.methods(findings, "")
+    caption = section("methods").caption(findings)
     listed = f"magnitude {methods['magnitude', 0.95]:.3f} (n = 5) and random {methods['random', 0.95]:.3f} (n = 5)"
     assert listed in caption
     gap = methods["magnitude"] - methods["random"]
     assert f"by {gap.max():.3f}, at {100 * gap.idxmax():.0f}%" in caption
     dense = findings.tables["methods"].query("sparsity == 0 or method == 'random'")
-    found = captions.methods(replace(findings, tables={**findings.tables, "methods": dense}), "")
+    found = section("methods").caption(replace(findings, tables={**findings.tables, "methods": dense}))
     assert found == "The methods have no sparsity above 0 in common."
 
 
 def test_no_significant_drop(make_findings) -> None:
-    answer = sentences.overall(make_findings(sparsities=(0.0, 0.05)))
-    assert answer.verdict == "At no sparsity significantly."
+    answer = overall.answer(make_findings(sparsities=(0.0, 0.05)))
+    assert answer.verdict == "At no sparsity is the drop in mean AP significant."
     assert "1 sparsity: no drop with P < 0.05" in answer.evidence.replace("\u00a0", " ")
 
 
 def test_nothing_is_forgotten(make_findings) -> None:
     found = make_findings(sparsities=(0.0, 0.05))
-    assert sentences.first_forgotten(found).verdict == "No class loses more than 20% of its AP at any sparsity studied."
+    assert (
+        first_forgotten.answer(found).verdict
+        == "No class loses more than 20% of its AP at any sparsity that was studied."
+    )
 
 
 def test_nothing_is_lost(make_findings) -> None:
     found = make_findings(lambda scores: scores.assign(ap=0.9 + 0 * scores.ap))
-    assert sentences.most_forgotten(found).verdict == "No class has lost AP at 95% sparsity."
+    assert most_forgotten.answer(found).verdict == "No class has lost AP at 95% sparsity."
 
 
 def test_first_and_most_forgotten_name_the_classes_of_the_table(findings) -> None:
     classes = findings.tables["classes"].set_index("class")
     first = classes.index[classes.first_drop_20 == classes.first_drop_20.min()]
-    verdict = sentences.first_forgotten(findings).verdict
+    verdict = first_forgotten.answer(findings).verdict
     assert all(name in verdict for name in first)
-    assert sentences.most_forgotten(findings).verdict.startswith(classes.relative_change_at_max.idxmin())
+    assert most_forgotten.answer(findings).verdict.startswith(classes.relative_change_at_max.idxmin())
 
 
 def test_answers_without_pairs_and_predictions(findings) -> None:
     tables = {name: findings.tables[name] for name in ("overall", "curves", "classes", "correlations")}
-    assert len(sentences.answers(replace(findings, tables=tables))) == 4
-    assert len(sentences.answers(findings)) == 6
+    assert len(REPORT.answer(replace(findings, tables=tables))) == 4
+    assert len(REPORT.answer(findings)) == 6
 
 
 def test_captions_point_the_right_way(findings) -> None:
     for raw, start in (((0.8, 0.01), "Rarer classes lose more:"), ((-0.8, 0.01), "Frequent classes lose more:")):
-        for prefix in sentences.MEASURED:
-            found = captions.frequency(with_correlations(findings, raw, raw), sentences.MOST, prefix)
+        for name in ("change_at_max", "change_at_max_chance_corrected"):
+            found = section(name).caption(with_correlations(findings, raw, raw))
             assert found.startswith(start)

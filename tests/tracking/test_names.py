@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mlflow.utils import validation
 
 from prunecxr.tracking import names
 
@@ -80,10 +81,32 @@ def test_registered_model():
 def test_metric_names_are_admitted_and_distinct(classes):
     found = names.metric_names("ap", tuple(classes))
     assert list(found) == classes
-    assert len(set(found.values())) == len(classes)
-    assert all(re.fullmatch(r"ap/[A-Za-z0-9_. -]+", name) for name in found.values())
+    assert len({name.casefold() for name in found.values()}) == len(classes)
+    for name in found.values():
+        assert name.startswith("ap/")
+        validation._validate_metric(name, 0.5, 0, 0)
 
 
-def test_usual_class_names_stay_as_they_are():
-    assert names.metric_name("ap", "Pleural Thickening") == "ap/Pleural Thickening"
-    assert names.metric_name("ap", "Mass/Nodule") == "ap/Mass_Nodule"
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [
+        (("Pleural Thickening", "Mass/Nodule", "No Finding"), ("Pleural Thickening", "Mass_Nodule", "No Finding")),
+        (("a#b", "a$b", "a_b"), ("a_b", "a_b_", "a_b__")),
+        (("Mass", "mass", "MASS_"), ("Mass", "mass_", "MASS__")),
+        (("Épanchement", "Epanchement"), ("Épanchement", "Epanchement_")),
+        (("E\u0301panchement",), ("\u00c9panchement",)),  # an accent of its own
+        (("肺不张", "Πνευμονία", "気胸"), ("肺不张", "Πνευμονία", "気胸")),
+        ((".", ".."), ("_", "__")),
+        (("x" * 300, "x" * 301), ("x" * 230, "x" * 230 + "_")),
+    ],
+)
+def test_metric_names_of_classes(classes, expected):
+    assert tuple(names.metric_names("ap", classes).values()) == tuple(f"ap/{name}" for name in expected)
+
+
+def test_no_two_sparsities_share_a_step():
+    whole = [names.curve_step(k / 100) for k in range(101)]
+    assert whole == list(range(101))
+    fine = [k / 1000 for k in range(1001)] + [0.9755, 0.96875]
+    assert len({names.curve_step(k) for k in fine}) == len(fine)
+    assert names.curve_step(0.975) == 975_000

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from prunecxr.errors import EnvironmentFault
+from prunecxr.tracking import runs
 from prunecxr.tracking.store import open_store
 
 
@@ -37,11 +38,11 @@ def test_several_processes_may_open_a_new_store_at_once(tmp_path):
 
 def test_the_run_that_mlflow_made_gives_the_experiment(monkeypatch):
     store = open_store(experiment="chosen")
-    run = store.client.create_run(store.experiment_id)
+    run = store._client.create_run(store.experiment_id)
     monkeypatch.setenv("MLFLOW_RUN_ID", run.info.run_id)
     again = open_store()
     assert (again.experiment_name, again.invocation) == ("chosen", run.info.run_id)
-    assert again.unclaimed_invocation().info.run_id == run.info.run_id
+    assert runs.unclaimed_invocation(again).id == run.info.run_id
     assert again.in_experiment("0").invocation is None
 
 
@@ -63,6 +64,6 @@ def test_a_file_that_is_no_database_is_named(tmp_path):
 
 def test_a_deleted_experiment_is_not_revived():
     store = open_store(experiment="gone")
-    store.client.delete_experiment(store.experiment_id)
+    store._client.delete_experiment(store.experiment_id)
     with pytest.raises(EnvironmentFault, match="'gone' was deleted"):
         open_store(experiment="gone")

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -10,7 +16,7 @@ import torch
 
 from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.networks.families import build_model
-from prunecxr.tracking import names, query, registry, runs
+from prunecxr.tracking import artifacts, names, query, registry, runs
 from prunecxr.tracking.registry import Settings
 from tests.tracking.variants import CLASSES, IDS, log_seed, log_variant, probabilities_of, scores_of
 
@@ -28,61 +34,139 @@ def study(store):
     return store
 
 
-def test_a_run_is_made_once_and_found_again(store):
+def new_run(store, kind: str = "seed", key: str = "k", **tags: str):
+    return runs.create(store, kind, {names.KEY: key, names.STUDY: "s", **tags}, name="n")
+
+
+def test_a_run_is_found_by_kind_and_tags(store):
     identity = {names.KEY: "k", names.STUDY: 'a "study"'}
-    one = runs.find_or_create(store, "seed", identity, name="n", tags={"x": "1"})
-    again = runs.find_or_create(store, "seed", identity, name="n")
-    assert one.id == again.id
-    assert not again.finished
+    one = runs.create(store, "seed", identity, name="n")
+    found = runs.find(store, "seed", identity)
+    assert (found.id, found.finished, found.status, found.experiment_id) == (
+        one.id,
+        False,
+        "RUNNING",
+        store.experiment_id,
+    )
+    assert abs(found.start_time / 1000 - time.time()) < 600
     one.finish()
     assert runs.find(store, "seed", identity).finished
     assert runs.find(store, "variant", identity) is None
+    one.delete()
+    assert runs.find(store, "seed", identity) is None
+    assert runs.get(store, one.id) is None
+    with pytest.raises(EnvironmentFault, match=f"{one.id} is gone"):
+        runs.get_existing(store, one.id)
 
 
 def test_a_finished_run_is_preferred_to_an_unfinished_one(store):
-    tags = {names.KIND: "seed", names.KEY: "k"}
-    done = runs.wrap(store, store.client.create_run(store.experiment_id, tags=tags))
+    done = new_run(store)
     done.finish()
-    store.client.create_run(store.experiment_id, tags=tags)
+    new_run(store)
     assert runs.find(store, "seed", {names.KEY: "k"}).id == done.id
 
 
 def test_more_than_mlflows_limits_and_no_nan(store):
-    run = runs.find_or_create(store, "seed", {names.KEY: "k"}, name="n")
+    run = new_run(store)
     metrics = {f"ap/class {i}": i / 2000 for i in range(1900)} | {"undefined": float("nan")}
     run.log(metrics=metrics, params={f"p{i}": str(i) for i in range(230)}, tags={f"t{i}": str(i) for i in range(150)})
-    data = store.client.get_run(run.id).data
-    assert data.metrics == {name: value for name, value in metrics.items() if name != "undefined"}
-    assert len(data.params) == 230
-    assert sum(name[0] == "t" for name in data.tags) >= 150
+    assert run.metrics() == {name: value for name, value in metrics.items() if name != "undefined"}
+    assert len(run.params()) == 230
+    run.refresh()
+    assert sum(name[0] == "t" for name in run.tags) >= 150
 
 
-@pytest.mark.parametrize(
-    ("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED"), (None, "FINISHED")]
-)
-def test_how_a_run_ends(store, error, status):
-    run = runs.find_or_create(store, "seed", {names.KEY: "k"}, name="n")
-    try:
-        with runs.ending(run):
-            if error:
-                raise error
-    except (ValueError, KeyboardInterrupt):
-        pass
-    assert store.client.get_run(run.id).info.status == status
+def test_after_a_search_metrics_and_params_cost_no_call(store, monkeypatch):
+    run = new_run(store)
+    run.log(metrics={"m": 0.5}, params={"p": "x"})
+    (found,) = runs.search(store, {names.KEY: "k"})
+    run.log(metrics={"m": 0.75})
+    assert (found.metrics(), found.params()) == ({"m": 0.5}, {"p": "x"})
+    run.log(tags={"t": "1"})
+    run.finish("FAILED")
+    found.refresh()
+    assert (found.metrics(), found.tags["t"], found.status) == ({"m": 0.75}, "1", "FAILED")
+    (again,) = runs.search(store, {names.KEY: "k"})
+    monkeypatch.setattr(type(store._client), "get_run", None)
+    assert again.metrics() == {"m": 0.75}
+    assert runs.get_all(store, [run.id])[run.id].params() == {"p": "x"}
+
+
+def test_the_history_of_a_metric(store):
+    run = new_run(store)
+    run.log_points([(2, {"m": 0.25, "n": 1.0}), (0, {"m": 0.5})])
+    assert run.history("m") == [(0, 0.5), (2, 0.25)]
+    assert run.history("nothing") == []
+    run.log_new_points([(0, {"m": 0.5, "n": 2.0}), (1, {"m": 0.125, "o": float("nan")})])
+    assert run.history("m") == [(0, 0.5), (1, 0.125), (2, 0.25)]
+    assert run.history("n") == [(0, 2.0), (2, 1.0)]
+
+
+def test_a_param_is_written_once_by_many_threads(store):
+    for number in range(3):
+        run = new_run(store)
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda i, run=run: run.write_once("claim", f"{i}"), range(8)))
+        assert len(set(answers)) == 1, number
+        assert run.params() == {"claim": answers[0]}
+        assert run.write_once("claim", "late") == answers[0]
+        assert run.write_once("claim", answers[0]) == answers[0]
+
+
+WRITER = """
+import sys
+from prunecxr.tracking import runs
+from prunecxr.tracking.store import open_store
+uri, run_id, mine = sys.argv[1:]
+run = runs.get_existing(open_store(uri), run_id)
+print(len(run.metrics()), flush=True)
+sys.stdin.readline()
+print([run.write_once(f"claim/{i}", mine) for i in range(20)])
+"""
+
+
+def test_a_param_is_written_once_by_two_processes(store):
+    run = new_run(store)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    commands = [[sys.executable, "-c", WRITER, store.uri, run.id, mine] for mine in ("a", "b")]
+    writers = [subprocess.Popen(command, **pipes) for command in commands]
+    for writer in writers:
+        assert writer.stdout.readline() == "0\n"  # it is ready
+    for writer in writers:
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    one, other = (writer.communicate(timeout=120)[0] for writer in writers)
+    assert one == other
+    assert one.count("'") == 40
+
+
+def test_a_long_param_is_cut_where_one_sees_it(store, caplog):
+    run = new_run(store)
+    run.log(params={"long": "x" * 6001, "fits": "y" * 6000}, tags={"t": "z" * 9000})
+    params = run.params()
+    assert len(params["long"]) == 6000
+    assert params["long"].endswith("x ... [cut: 6,001 characters]")
+    assert params["fits"] == "y" * 6000
+    run.refresh()
+    assert run.tags["t"].endswith("z ... [cut: 9,000 characters]")
+    assert "long has 6001 characters; the store keeps 6000" in caplog.text
+    with pytest.raises(ValueError, match="6,001 characters"):
+        run.write_once("claim", "x" * 6001)
 
 
 def test_the_invocation_becomes_the_work_or_points_to_it(store):
-    invocations = [store.client.create_run(store.experiment_id).info.run_id for _ in range(2)]
-    first, second = (type(store)(store.client, store.uri, store.experiment_id, i) for i in invocations)
-    run = runs.find_or_create(first, "study", {names.STUDY: "s"}, name="s", adopt=True)
+    invocations = [store._client.create_run(store.experiment_id).info.run_id for _ in range(3)]
+    first, second, third = (replace(store, invocation=invocation) for invocation in invocations)
+    run = runs.adopt(runs.unclaimed_invocation(first), "study", {names.STUDY: "s"}, name="s")
     assert run.id == invocations[0]
     runs.claim_invocation(first, "main", "s", run.id, run.id)  # it is the study: nothing changes
-    assert store.client.get_run(run.id).data.tags[names.KIND] == "study"
-    again = runs.find_or_create(second, "study", {names.STUDY: "s"}, name="s", adopt=True)
-    assert again.id == run.id
-    runs.claim_invocation(second, "main", "s", run.id, "found")
-    tags = store.client.get_run(invocations[1]).data.tags
-    assert (tags[names.KIND], tags[names.PARENT], tags[names.FOUND]) == ("main", run.id, "found")
+    assert runs.get(store, run.id).tags[names.KIND] == "study"
+    runs.claim_invocation(second, "main", "s", run.id, "held")
+    tags = runs.get(store, invocations[1]).tags
+    assert (tags[names.KIND], tags[names.PARENT], tags[names.FOUND]) == ("main", run.id, "held")
+    assert runs.unclaimed_invocation(second) is None
+    runs.discard(runs.adopt(runs.unclaimed_invocation(third), "study", {names.STUDY: "s"}, name="s"))
+    assert runs.unclaimed_invocation(third).id == invocations[2]
 
 
 def test_scores_labels_and_gaps_come_back(study):
@@ -181,14 +265,14 @@ def test_a_variant_evaluated_twice_counts_once_and_is_told(study):
 
 
 def test_a_study_is_located_in_another_experiment(study):
-    elsewhere = study.in_experiment(study.client.create_experiment(f"other of {study.experiment_name}"))
+    elsewhere = study.in_experiment(study._client.create_experiment(f"other of {study.experiment_name}"))
     with pytest.raises(UserError, match="no finished variants of 'nope'"):
         query.locate_study(elsewhere, "nope")
     assert query.locate_study(study, "s").experiment_id == study.experiment_id
 
 
 def test_models_come_back_bit_for_bit(store):
-    run = runs.find_or_create(store, "seed", {names.KEY: "k", names.STUDY: "s"}, name="n")
+    run = new_run(store)
     model = build_model("resnet18", 3, "none", seed=0).eval()
     settings = Settings("resnet18", CLASSES, 32, "bilinear", True, 16)
     uri = registry.log_model(run, model, settings, "dense")
@@ -204,7 +288,7 @@ def test_models_come_back_bit_for_bit(store):
     for one, other in zip(model.state_dict().values(), loaded.state_dict().values(), strict=True):
         assert torch.equal(one, other)
     assert registry.load_settings(store, uri) == settings
-    assert store.client.get_model_version_by_alias(name, "seed-07").tags == {"seed": "7", "mean_ap": "0.5"}
+    assert store._client.get_model_version_by_alias(name, "seed-07").tags == {"seed": "7", "mean_ap": "0.5"}
     with pytest.raises(UserError, match="option model: models:/nope@x"):
         registry.run_of_model(store, "models:/nope@x")
 
@@ -212,7 +296,7 @@ def test_models_come_back_bit_for_bit(store):
 def test_pyfunc_takes_images_of_any_size(store):
     import mlflow
 
-    run = runs.find_or_create(store, "seed", {names.KEY: "k", names.STUDY: "s"}, name="n")
+    run = new_run(store)
     model = build_model("resnet18", 3, "none", seed=0)
     uri = registry.log_model(run, model, Settings("resnet18", CLASSES, 32, "bilinear", True, 16), "dense")
     predictor = mlflow.pyfunc.load_model(uri)
@@ -229,7 +313,7 @@ def test_pyfunc_takes_images_of_any_size(store):
 def test_predictions_are_stored_lossless(tmp_path):
     values = np.random.default_rng(0).random((500, 3)).astype(np.float32)
     ids = np.array([f"{i}.png" for i in range(500)], dtype=object)
-    runs.write_predictions(tmp_path / "p.parquet", ids, CLASSES, values)
+    artifacts.write_predictions(tmp_path / "p.parquet", ids, CLASSES, values)
     table = pq.read_table(tmp_path / "p.parquet")
     assert table["id"].to_pylist() == ids.tolist()
     assert all(np.array_equal(table[name].to_numpy(), values[:, i]) for i, name in enumerate(CLASSES))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prunecxr.tracking import names, variants
+from prunecxr.tracking import names, runs, variants
 from tests.tracking.variants import log_seed
 
 MEAN = "curve_mean_ap"
@@ -35,12 +35,16 @@ def write_recipe(folder: Path) -> None:
 def log():
     """Logs a variant with a file."""
     return lambda seed_run, sparsity, unfinished=None, method="magnitude": variants.log_variant(
-        seed_run, unfinished, tags_of(seed_run, sparsity, method), metrics_of(sparsity), write_recipe
+        seed_run, "variant", unfinished, tags_of(seed_run, sparsity, method), metrics_of(sparsity), write_recipe
     )
 
 
 def points(run, metric: str) -> list[tuple[int, float]]:
-    return sorted((point.step, point.value) for point in run.store.client.get_metric_history(run.id, metric))
+    return run.history(metric)
+
+
+def find_variants(store, seed_run) -> list:
+    return runs.search(store, {names.KIND: "variant", names.PARENT: seed_run.id})
 
 
 def test_metrics_of_scores_have_a_name_a_class_and_their_means():
@@ -58,25 +62,24 @@ def test_metrics_of_scores_have_a_name_a_class_and_their_means():
 def test_a_variant_holds_what_was_logged(store, log):
     seed_run = log_seed(store, 3)
     run = log(seed_run, 0.5)
-    found = store.client.get_run(run.id)
-    assert found.info.status == "FINISHED"
-    assert found.info.run_name == "seed-03-magnitude-k50"
-    assert found.data.metrics == {"ap/Effusion": 0.4, "mean_ap": pytest.approx(0.3), "f1/Effusion": 0.1}
-    assert found.data.params == {"cfg/seed": "3", "cfg/method": "magnitude", "cfg/sparsity": "0.5"}
-    assert found.data.tags[names.PARENT] == seed_run.id
-    assert found.data.tags[names.STUDY] == "s"
-    assert [file.path for file in store.client.list_artifacts(run.id)] == ["recipe.json"]
-    assert variants.find_variants(store, "s", seed_run.id)["magnitude-0.5", seed_run.id].id == run.id
+    (found,) = find_variants(store, seed_run)
+    assert (found.id, found.status) == (run.id, "FINISHED")
+    assert found.tags[names.RUN_NAME] == "seed-03-magnitude-k50"
+    assert found.metrics() == {"ap/Effusion": 0.4, "mean_ap": pytest.approx(0.3), "f1/Effusion": 0.1}
+    assert found.params() == {"cfg/seed": "3", "cfg/method": "magnitude", "cfg/sparsity": "0.5"}
+    assert found.tags[names.PARENT] == seed_run.id
+    assert found.tags[names.STUDY] == "s"
+    assert [file.path for file in store._client.list_artifacts(run.id)] == ["recipe.json"]
 
 
 def test_an_unfinished_variant_is_continued_not_doubled(store, log):
     seed_run = log_seed(store, 0)
     run = log(seed_run, 0.5)
     run.resume()
-    unfinished = variants.find_variants(store, "s")["magnitude-0.5", seed_run.id]
+    (unfinished,) = find_variants(store, seed_run)
     assert not unfinished.finished
     assert log(seed_run, 0.5, unfinished).id == run.id
-    assert len(variants.find_variants(store, "s")) == 1
+    assert len(find_variants(store, seed_run)) == 1
 
 
 def test_curves_gain_just_the_points_that_they_lack(store, log):
@@ -84,15 +87,15 @@ def test_curves_gain_just_the_points_that_they_lack(store, log):
     for k in (0.0, 0.5):
         log(seed_run, k)
     log(seed_run, 0.7, method="random")
-    variants.log_curves(seed_run, "magnitude")
+    variants.log_curves(seed_run, "magnitude", "variant")
     expected = [(0, 0.8), (50, pytest.approx(0.3))]
     assert points(seed_run, MEAN) == expected
     assert points(seed_run, "random_curve_mean_ap") == []
     log(seed_run, 0.9)  # then a kill; the next command logs its point, and no other twice
     for _ in range(2):
-        variants.log_curves(seed_run, "magnitude")
+        variants.log_curves(seed_run, "magnitude", "variant")
         assert points(seed_run, MEAN) == [*expected, (90, pytest.approx(-0.1))]
     assert [step for step, _ in points(seed_run, "curve_ap/Effusion")] == [0, 50, 90]
-    assert "curve_f1/Effusion" not in store.client.get_run(seed_run.id).data.metrics
-    variants.log_curves(seed_run, "random")
+    assert "curve_f1/Effusion" not in seed_run.metrics()
+    variants.log_curves(seed_run, "random", "variant")
     assert points(seed_run, "random_curve_mean_ap") == [(70, pytest.approx(0.1))]

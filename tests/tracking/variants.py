@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from prunecxr.tracking import names, runs
+from prunecxr.tracking import artifacts, names, runs
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 
@@ -16,9 +16,7 @@ SPLIT = "0123456789abcdef"
 
 def log_seed(store: Store, seed: int, study: str = "s") -> TrackedRun:
     """A seed run with the labels and counts of its test split."""
-    run = runs.find_or_create(
-        store, "seed", {names.KEY: f"seed{seed}", names.STUDY: study}, name=names.seed_run_name(seed)
-    )
+    run = runs.create(store, "seed", {names.KEY: f"seed{seed}", names.STUDY: study}, name=names.seed_run_name(seed))
     run.log(tags={names.SEED: str(seed), names.DATASET: "d", names.ARCHITECTURE: "a"})
     labels = (np.arange(27).reshape(9, 3) % 4 == 0).astype(np.uint8)
     counts = pd.DataFrame(
@@ -35,7 +33,7 @@ def log_seed(store: Store, seed: int, study: str = "s") -> TrackedRun:
     with run.files() as folder:
         (folder / names.test_labels(SPLIT)).parent.mkdir(parents=True)
         subjects = np.array([name[:2] for name in IDS], dtype=object)
-        runs.write_labels(folder / names.test_labels(SPLIT), IDS, subjects, CLASSES, labels)
+        artifacts.write_labels(folder / names.test_labels(SPLIT), IDS, subjects, CLASSES, labels)
         counts.to_csv(folder / names.class_counts(SPLIT), index=False)
         (folder / names.data_warnings(SPLIT)).write_text("noticed", encoding="utf-8")
     run.finish()
@@ -67,13 +65,12 @@ def log_variant(
 ) -> TrackedRun:
     seed, study = int(seed_run.tags[names.SEED]), seed_run.tags[names.STUDY]
     key = key or f"{population}-{seed}-{method}-{sparsity}"
-    run = runs.find_or_create(
+    run = runs.create(
         store,
         "variant",
-        {names.KEY: key, names.STUDY: study},
-        name=names.variant_run_name(seed, method, sparsity),
-        parent=seed_run.id,
-        tags={
+        {
+            names.KEY: key,
+            names.STUDY: study,
             names.POPULATION: population,
             names.TEST_SPLIT: SPLIT,
             names.DATASET: "d",
@@ -82,9 +79,11 @@ def log_variant(
             names.METHOD: method,
             names.SPARSITY: names.sparsity_text(sparsity),
         },
+        name=names.variant_run_name(seed, method, sparsity),
+        parent=seed_run.id,
     )
     with run.files() as folder:
-        runs.write_predictions(folder / names.PREDICTIONS, ids, CLASSES, probabilities_of(seed, sparsity))
+        artifacts.write_predictions(folder / names.PREDICTIONS, ids, CLASSES, probabilities_of(seed, sparsity))
     metric = names.metric_names("ap", CLASSES)
     run.log(metrics={metric[name]: value for name, value in scores_of(seed, sparsity).items()})
     if finish:

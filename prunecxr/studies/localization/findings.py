@@ -13,15 +13,14 @@ import xarray as xr
 
 from prunecxr import __version__
 from prunecxr.errors import UserError
+from prunecxr.report.writing import write
 from prunecxr.studies.localization.analysis import study as htl_study
 from prunecxr.studies.localization.analysis.htl import METRICS, REGIONS
 from prunecxr.studies.localization.analysis.study import PLAIN, Options, Scores
 from prunecxr.studies.localization.config import HtlConfig
 from prunecxr.studies.localization.results import SeedRuns, find_seeds, not_done, noticed
+from prunecxr.studies.localization.sections.catalogue import REPORT
 from prunecxr.studies.localization.sections.findings import GalleryRow, HtlFindings
-from prunecxr.studies.localization.sections.illustrations import illustrate
-from prunecxr.studies.localization.sections.page import render
-from prunecxr.studies.localization.sections.sentences import answers
 from prunecxr.tracking import names
 from prunecxr.tracking.artifacts import fetch, read_table
 from prunecxr.tracking.runs import TrackedRun
@@ -112,7 +111,7 @@ def _make(run: TrackedRun, config: HtlConfig, seeds: Sequence[SeedRuns], notes: 
         provenance=_provenance(config, seeds, scores, run),
         alpha=config.analysis.alpha,
     )
-    _log(run, findings, tuple(f"{answer.question} {answer.verdict}" for answer in answers(findings)))
+    _log(run, findings, tuple(f"{answer.question} {answer.verdict}" for answer in REPORT.answer(findings)))
 
 
 def _options(config: HtlConfig) -> Options:
@@ -240,19 +239,9 @@ def _provenance(config: HtlConfig, seeds: Sequence[SeedRuns], scores: Scores, ru
 def _log(run: TrackedRun, findings: HtlFindings, headlines: Sequence[str]) -> None:
     """Tables, figures and the page, and the numbers that one compares analyses by."""
     with run.files() as folder:
-        (folder / "tables").mkdir()
-        (folder / "figures").mkdir()
-        texts = {"warnings": findings.warnings, "answers": headlines}
-        for name, table in {
-            **findings.tables,
-            **{n: pd.DataFrame({"text": list(t)}) for n, t in texts.items()},
-        }.items():
-            table.to_csv(folder / "tables" / f"{name}.csv", index=False)
-        drawn = illustrate(findings)
-        for picture in drawn:
-            (folder / "figures" / f"{picture.name}.svg").write_bytes(picture.svg)
-            (folder / "figures" / f"{picture.name}.png").write_bytes(picture.png)
-        (folder / names.REPORT).write_text(render(findings, drawn), encoding="utf-8")
+        write(folder, REPORT, findings, names.REPORT)
+        for name, texts in (("warnings", findings.warnings), ("answers", headlines)):
+            pd.DataFrame({"text": list(texts)}).to_csv(folder / "tables" / f"{name}.csv", index=False)
     run.log(metrics=_headline_metrics(findings))
 
 

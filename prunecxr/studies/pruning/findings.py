@@ -12,14 +12,14 @@ import xarray as xr
 from prunecxr import __version__
 from prunecxr.errors import UserError
 from prunecxr.options.sections import AnalysisOptions
+from prunecxr.report.writing import write
 from prunecxr.studies.pruning import circumstances
 from prunecxr.studies.pruning.analysis import forgettability, gaps
 from prunecxr.studies.pruning.analysis import study as whole
 from prunecxr.studies.pruning.analysis.exemplars import nearest_sparsity
 from prunecxr.studies.pruning.config import highlighted_pair
+from prunecxr.studies.pruning.sections.catalogue import REPORT
 from prunecxr.studies.pruning.sections.findings import Findings, gallery
-from prunecxr.studies.pruning.sections.illustrations import illustrate
-from prunecxr.studies.pruning.sections.page import render
 from prunecxr.tracking import names, query
 from prunecxr.tracking.query import Population
 from prunecxr.tracking.runs import TrackedRun
@@ -244,15 +244,7 @@ def _provenance(population: Population, run: TrackedRun, options: AnalysisOption
 def _log(run: TrackedRun, findings: Findings, options: AnalysisOptions) -> None:
     """Tables, figures and the page, and the numbers that one compares analyses by."""
     with run.files() as folder:
-        (folder / "tables").mkdir()
-        (folder / "figures").mkdir()
-        for name, table in findings.tables.items():
-            table.to_csv(folder / "tables" / f"{name}.csv", index=False)
-        drawn = illustrate(findings)
-        for picture in drawn:
-            (folder / "figures" / f"{picture.name}.svg").write_bytes(picture.svg)
-            (folder / "figures" / f"{picture.name}.png").write_bytes(picture.png)
-        (folder / names.REPORT).write_text(render(findings, drawn), encoding="utf-8")
+        write(folder, REPORT, findings, names.REPORT)
     run.log(metrics=_headline(findings.tables))
     run.log_new_params({f"cfg/{k}": str(v) for k, v in options.model_dump().items()})
 

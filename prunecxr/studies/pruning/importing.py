@@ -32,7 +32,7 @@ from prunecxr.progress import progress
 from prunecxr.studies.pruning import keys
 from prunecxr.studies.pruning.config import Config
 from prunecxr.studies.pruning.study import check_origin, open_study
-from prunecxr.tracking import names, runs
+from prunecxr.tracking import artifacts, names, runs
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 from prunecxr.tracking.variants import log_curves, log_variant, score_metrics, write_variant
@@ -172,7 +172,7 @@ def _import_all(once: Once, study: TrackedRun, config: Config, source: Source) -
     files = source.files.files
     with TemporaryDirectory(prefix="prunecxr-") as folder:
         labels = source.labels
-        runs.write_test_split(Path(folder), source.split, labels.test, labels.counts, labels.warnings)
+        artifacts.write_test_split(Path(folder), source.split, labels.test, labels.counts, labels.warnings)
         seed_runs = {seed: _seed_run(once, study, config, source, seed, Path(folder)) for seed in source.files.seeds}
     children = {seed: once.children(run, "variant") for seed, run in seed_runs.items()}
     tags = {file.path: _variant_tags(config, source, file) for file in files}

@@ -26,7 +26,7 @@ from prunecxr.studies.pruning import keys
 from prunecxr.studies.pruning.config import Config
 from prunecxr.studies.pruning.material import Evaluable
 from prunecxr.studies.pruning.rounding import rounding_effect
-from prunecxr.tracking import names, registry, runs, variants
+from prunecxr.tracking import artifacts, names, registry, variants
 from prunecxr.tracking.registry import Settings
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.work.task import Circumstances, Scored, Task, compute_of
@@ -133,7 +133,7 @@ class PruningTask(Task):
             return
         dataset = self.material.dataset
         with seed_run.files() as folder:
-            runs.write_test_split(folder, split, dataset.test.table, self.material.counts(), dataset.warnings)
+            artifacts.write_test_split(folder, split, dataset.test.table, self.material.counts(), dataset.warnings)
         seed_run.log(tags={names.TEST_SPLIT: split})
 
     def n_evaluated(self, method: Method, level: float) -> int:  # noqa: ARG002 (it is asked of every task)

@@ -18,14 +18,14 @@ from prunecxr.data.held_out import open_held_out
 from prunecxr.data.images import ImageSource
 from prunecxr.data.labels import LabelTable
 from prunecxr.errors import UserError
-from prunecxr.report.style import as_png as figure_png
-from prunecxr.report.style import as_svg
+from prunecxr.report import reader_answers
+from prunecxr.report.writing import write
 from prunecxr.studies.configure import configure_from_run
 from prunecxr.studies.kinds import configuration
 from prunecxr.studies.readers.analysis import QUESTIONS, assign, summary
 from prunecxr.studies.readers.answers import find_files, read_answers
 from prunecxr.studies.readers.options import Answers, Draw
-from prunecxr.studies.readers.sections import findings as reader_findings
+from prunecxr.studies.readers.sections.catalogue import REPORT
 from prunecxr.studies.readers.sections.findings import ReaderFindings
 from prunecxr.studies.readers.sections.form import Item, as_png, form_page, form_table
 from prunecxr.tracking import names, runs
@@ -108,10 +108,13 @@ def import_answers(store: Store, asked: Answers) -> None:
     answers = read_answers(files, drawn, export.id, asked.allow_missing)
     said = answers[["item", *QUESTIONS]].astype(str).to_numpy().tolist()
     table = summary(answers)
-    findings = ReaderFindings(study, table, missing_warnings(answers), {})
+    tables = {"reader_answers": answers, "reader_summary": table}
+    findings = ReaderFindings(study, tables, missing_warnings(answers), {})
 
     def make(run: TrackedRun) -> None:
-        _log_answers(run, answers, replace(findings, provenance=_provenance(answers, export, run)))
+        with run.files() as folder:
+            told = replace(findings, provenance=_provenance(answers, export, run))
+            write(folder, REPORT, told, names.READER_REPORT)
         run.log(metrics=_headline(table))
         run.log_new_params({"cfg/export_run": export.id})
 
@@ -131,8 +134,8 @@ def import_answers(store: Store, asked: Answers) -> None:
     added = bool(once.made[IMPORT])
     runs.claim_invocation(store, IMPORT, study, export.tags.get(names.PARENT) if there is store else None, run.id)
     print(f"import run {run.id}{'' if added else ' (found: same answers)'}")
-    for row in table.itertuples(index=False):
-        print(reader_findings.caption(row, findings.alpha))
+    for sentence in reader_answers.sentences(table, findings.alpha):
+        print(sentence)
     for warning in findings.warnings:
         print(f"warning: {warning}")
     print(f"report: {there.artifact_location(run.id, names.READER_REPORT)}")
@@ -233,18 +236,6 @@ def _log_forms(
 def _item(row: pd.Series, classes: list[str], read: Read, side: int | None) -> Item:
     labels = tuple(name for name in classes if row[name] == 1)
     return Item(row["item"], labels, as_png(read(row["id"]), side))
-
-
-def _log_answers(run: TrackedRun, answers: pd.DataFrame, findings: ReaderFindings) -> None:
-    drawn = reader_findings.figure(findings.summary, findings.alpha)
-    with run.files() as folder:
-        (folder / "tables").mkdir()
-        (folder / "figures").mkdir()
-        answers.to_csv(folder / "tables" / "reader_answers.csv", index=False)
-        findings.summary.to_csv(folder / "tables" / "reader_summary.csv", index=False)
-        (folder / "figures" / "readers.svg").write_bytes(as_svg(drawn))
-        (folder / "figures" / "readers.png").write_bytes(figure_png(drawn))
-        (folder / names.READER_REPORT).write_text(reader_findings.page(findings, drawn), encoding="utf-8")
 
 
 def _provenance(answers: pd.DataFrame, export: TrackedRun, run: TrackedRun) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 from prunecxr import __version__
 from prunecxr.options.recipe import to_recipe
 from prunecxr.studies.search.ledger import BEST_EPOCH, ENDED, ERROR, OWN, Trial, as_study, best_of, count, table
-from prunecxr.studies.search.sections import figures as search_figures
+from prunecxr.studies.search.sections.catalogue import draw
 from prunecxr.studies.search.subject import subject_of
 from prunecxr.studies.search.trials import conclude, find_run, params_of, summary_of, trial_key, with_options
 from prunecxr.tracking import names, runs
@@ -51,7 +51,7 @@ def log_result(run: TrackedRun, config: Any, data: Any, search: str, trials: Seq
     state = digest({"trials": [[str(trial.last.number), trial.state] for trial in trials]})
     if run.tags.get(LOGGED) == state:
         return Result(trials, best, own, {})
-    figures, absent = search_figures.draw(as_study(trials, config.study))
+    figures, absent = draw(as_study(trials, config.study))
     with run.files() as folder:
         for name in ("tables", "figures"):
             (folder / name).mkdir()

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from prunecxr.learning.optimizers import Recipe
 from prunecxr.studies.localization.batches import LesionBatches
-from prunecxr.studies.localization.training import Recipe
 from tests.tiny import CPU
 
 FEATURES = (4, 4, 8, 8, 8, 4)
@@ -57,5 +57,6 @@ def recipe(epochs: int = 3, **changes) -> Recipe:
         "schedule": "step",
         "milestones": (2,),
         "epochs": epochs,
+        "patience": epochs,
     }
     return Recipe(**(values | changes))

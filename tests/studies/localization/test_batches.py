@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prunecxr.data.batches import IMAGENET_MEAN, IMAGENET_STD
-from prunecxr.studies.localization.batches import LesionBatches, augment_pairs, evaluation_batches, load_colour
+from prunecxr.data.batches import IMAGENET_MEAN, IMAGENET_STD, evaluation_batches, load_colour
+from prunecxr.studies.localization.batches import LesionBatches, augment_pairs
 from prunecxr.studies.localization.lesions.phantom import lesion_phantom
 
 CPU = torch.device("cpu")

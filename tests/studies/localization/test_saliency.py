@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from prunecxr.data.batches import evaluation_batches
+from prunecxr.evaluation.engines import Evaluator
+from prunecxr.evaluation.predict import predict_outputs
 from prunecxr.networks.unet import ClassificationHead, build_unet, last_features, last_layer
-from prunecxr.studies.localization.batches import evaluation_batches
 from prunecxr.studies.localization.boxes import scale_heat
-from prunecxr.studies.localization.predict import HEAT, predict_logits
+from prunecxr.studies.localization.predict import HEAT
 from prunecxr.studies.localization.saliency import grad_cam_heat, probability_heat
 from tests.studies.localization.lesions import FEATURES, blots
 from tests.tiny import CPU
@@ -53,7 +55,10 @@ def test_images_of_a_batch_do_not_mix_and_the_network_is_left_as_it_was(heat, he
     model = build_unet(FEATURES, seed=2, head_classes=head).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     together, alone = (
-        np.concatenate(list(HEAT[heat](model, BLOTS.images, replace(CPU, eval_batch_size=size)))) for size in (10, 1)
+        np.concatenate(
+            list(HEAT[heat](Evaluator(model, replace(CPU, eval_batch_size=size), "eager"), BLOTS.images, None))
+        )
+        for size in (10, 1)
     )
     assert np.abs(together.astype(int) - alone).max() <= 1
     assert model.training
@@ -63,7 +68,7 @@ def test_images_of_a_batch_do_not_mix_and_the_network_is_left_as_it_was(heat, he
 
 def test_probability_heat_is_not_stretched():
     model = build_unet(FEATURES, seed=2)
-    heat = np.concatenate(list(probability_heat(model, BLOTS.images, CPU)))
-    logits = torch.cat(list(predict_logits(model, BLOTS.images, CPU)))
+    logits = torch.cat(list(predict_outputs(model, BLOTS.images, CPU)))
+    heat = probability_heat(logits)
     assert heat.tolist() == torch.sigmoid(logits[:, 1] - logits[:, 0]).mul(255).round().int().tolist()
     assert heat.max() < 255

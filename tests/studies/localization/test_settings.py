@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from prunecxr.evaluation.engines import Evaluator
+from prunecxr.learning.loop import Session, run_epochs
 from prunecxr.studies.localization.boxes import fill_boxes
 from prunecxr.studies.localization.config import HtlTrainingOptions
-from prunecxr.studies.localization.settings import localizer
+from prunecxr.studies.localization.losses import focal
+from prunecxr.studies.localization.settings import localizer, recipe_of
+from prunecxr.studies.localization.training import Examples
 from tests.tiny import CPU
 
 OPTIONS = HtlTrainingOptions(
@@ -28,31 +32,38 @@ def bright_disks(n: int = 24, size: int = 32, seed: int = 0) -> tuple[np.ndarray
     return np.repeat(images[..., None], 3, axis=3).astype(np.uint8), masks.astype(np.uint8), classes
 
 
+def fit(how, model, examples: Examples, options, epochs: list, loss=None, index=None) -> None:
+    """Train with seed 1, validated on the same images."""
+    learning = how.learning(examples, examples, options, CPU, loss, index)
+    run_epochs(model, learning, recipe_of(options), CPU, Session(seed=1, on_epoch=epochs.append))
+
+
 def trained(setting: str, **options) -> tuple[object, torch.nn.Module, list, tuple]:
     images, masks, classes = bright_disks()
     how = localizer(setting, 2)
     model = how.build(OPTIONS, seed=1)
     targets, epochs = (classes if how.task == "classes" else masks), []
-    how.fit(model, images, targets, (images, targets), OPTIONS, CPU, seed=1, on_epoch=epochs.append, **options)
-    return how, model, epochs, (images, masks)
+    examples = Examples(images, targets)
+    fit(how, model, examples, OPTIONS, epochs, **options)
+    return how, Evaluator(model, CPU, "eager"), epochs, (images, masks)
 
 
 @pytest.mark.parametrize("setting", ["supervised", "semi"])
 def test_segmenting_settings_learn_masks(setting):
-    how, model, epochs, (images, masks) = trained(setting)
+    how, evaluator, epochs, (images, masks) = trained(setting)
     assert (how.task, how.n_outputs, how.heat) == ("masks", 2, "probability")
-    found = np.concatenate(list(how.masks(model, images, CPU)))
+    found = np.concatenate(list(how.masks(evaluator, images)))
     assert found.shape == masks.shape
     assert epochs[-1].val_foreground > 0.5
-    assert how.boxes(model, images, CPU).shape == (24, 4)
+    assert how.boxes(evaluator, images).shape == (24, 4)
 
 
 def test_the_weak_setting_learns_classes_and_localizes_by_boxes():
-    how, model, epochs, (images, _) = trained("weak")
+    how, evaluator, epochs, (images, _) = trained("weak")
     assert (how.task, how.n_outputs, how.heat) == ("classes", 2, "grad_cam")
     assert epochs[-1].train_loss < epochs[0].train_loss
-    boxes = how.boxes(model, images, CPU)
-    assert np.array_equal(np.concatenate(list(how.masks(model, images, CPU))), fill_boxes(boxes, 32, 32))
+    boxes = how.boxes(evaluator, images)
+    assert np.array_equal(np.concatenate(list(how.masks(evaluator, images))), fill_boxes(boxes, 32, 32))
 
 
 def first_logits(how, images) -> torch.Tensor:
@@ -69,17 +80,14 @@ def test_classes_weigh_the_same_whichever_images_are_chosen():
     masks[:4, 0, 0] = 1  # lesions of a pixel: by themselves they would weigh far more
     how, epochs = localizer("supervised", 0), []
     options = OPTIONS.model_copy(update={"epochs": 1, "flip": False})
-    how.fit(
+    fit(
+        how,
         how.build(options, 1),
-        images,
-        masks,
-        (images, masks),
+        Examples(images, masks),
         options,
-        CPU,
-        seed=1,
-        index=np.arange(4),
-        class_weighted=True,
-        on_epoch=epochs.append,
+        epochs,
+        how.class_weighted(masks, CPU),
+        np.arange(4),
     )
     truth = torch.from_numpy(masks[:4]).long()
     weights = torch.tensor([masks.size / (2 * (masks == region).sum()) for region in (0, 1)], dtype=torch.float32)
@@ -92,20 +100,10 @@ def test_the_loss_is_the_one_asked_for():
     images, masks, _ = bright_disks(8)
     how = localizer("supervised", 0)
     losses = {}
-    for name, chosen in {"plain": {}, "focal": {"focal_loss": True}, "weighted": {"class_weighted": True}}.items():
+    for name, loss in {"plain": None, "focal": focal(2.0), "weighted": how.class_weighted(masks, CPU)}.items():
         epochs: list = []
         options = OPTIONS.model_copy(update={"epochs": 1, "flip": False})
-        how.fit(
-            how.build(options, 1),
-            images,
-            masks,
-            (images, masks),
-            options,
-            CPU,
-            seed=1,
-            on_epoch=epochs.append,
-            **chosen,
-        )
+        fit(how, how.build(options, 1), Examples(images, masks), options, epochs, loss)
         losses[name] = epochs[0].train_loss
     logits = first_logits(how, images)
     share = torch.log_softmax(logits, dim=1).gather(1, torch.from_numpy(masks).long().unsqueeze(1)).squeeze(1)
@@ -121,7 +119,8 @@ def test_fine_tuning_uses_the_images_of_its_index_alone():
     how, epochs = localizer("supervised", 0), []
     spoiled = masks.copy()
     spoiled[8:] = 1 - spoiled[8:]
-    chosen = {"seed": 1, "index": np.arange(8), "on_epoch": epochs.append}
     for targets in (masks, spoiled):
-        how.fit(how.build(OPTIONS, 1), images, targets, (images, masks), OPTIONS, CPU, **chosen)
+        learning = how.learning(Examples(images, targets), Examples(images, masks), OPTIONS, CPU, index=np.arange(8))
+        session = Session(seed=1, on_epoch=epochs.append)
+        run_epochs(how.build(OPTIONS, 1), learning, recipe_of(OPTIONS), CPU, session)
     assert [e.train_loss for e in epochs[:6]] == [e.train_loss for e in epochs[6:]]

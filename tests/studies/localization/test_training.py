@@ -10,11 +10,14 @@ import torch
 from sklearn.metrics import balanced_accuracy_score
 
 from prunecxr.errors import UserError
+from prunecxr.evaluation.engines import Evaluator
+from prunecxr.evaluation.predict import predict_outputs
+from prunecxr.learning.loop import Session, run_epochs
 from prunecxr.networks.unet import build_unet
 from prunecxr.studies.localization.losses import balanced_weights, cross_entropy, focal
-from prunecxr.studies.localization.predict import predict_logits, score_against, segmented
+from prunecxr.studies.localization.predict import score_against, segmented
 from prunecxr.studies.localization.scores import split_scores
-from prunecxr.studies.localization.training import classification, fit_localizer, segmentation
+from prunecxr.studies.localization.training import Examples, classification, segmentation
 from tests.studies.localization.lesions import FEATURES, blots, recipe
 from tests.tiny import CPU
 
@@ -27,16 +30,8 @@ def unet(head: int | None = None, seed: int = 0) -> torch.nn.Module:
 
 def train(model, chosen=None, seed=0, loss=None, index=None, **arguments):
     loss = loss or cross_entropy(balanced_weights(TRAIN.masks, 2))
-    return fit_localizer(
-        model,
-        TRAIN.batches(TRAIN.masks, index),
-        segmentation(VAL.images, VAL.masks, loss, CPU),
-        chosen or recipe(),
-        CPU,
-        seed=seed,
-        n_images=len(TRAIN.images) if index is None else len(index),
-        **arguments,
-    )
+    learning = segmentation(TRAIN.batches(TRAIN.masks, index), Examples(VAL.images, VAL.masks), loss, CPU)
+    return run_epochs(model, learning, chosen or recipe(), CPU, Session(seed, **arguments))
 
 
 def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
@@ -50,7 +45,7 @@ def test_masks_are_learnt(loss):
     history = train(model, recipe(6, learning_rate=0.2, milestones=(5,)), loss=loss)
     assert history[-1].val_foreground > 0.75
     assert history[-1].train_loss < history[0].train_loss
-    scores = split_scores(score_against(segmented(model, VAL.images, CPU), VAL.masks))
+    scores = split_scores(score_against(segmented(Evaluator(model, CPU, "eager"), VAL.images), VAL.masks))
     assert {f"val_{name}": value for name, value in scores.items()} == {
         name: getattr(history[-1], name) for name in ("val_background", "val_foreground", "val_mean", "val_dice")
     }  # the network is that of the last epoch
@@ -58,7 +53,7 @@ def test_masks_are_learnt(loss):
 
 def test_the_rate_is_a_tenth_from_each_milestone_on():
     history = train(unet(), recipe(5, milestones=(1, 3)))
-    assert [epoch.learning_rate for epoch in history] == pytest.approx([0.01, 0.01, 0.001, 0.001, 0.001])
+    assert [epoch.learning_rate for epoch in history] == pytest.approx([0.1, 0.01, 0.01, 0.001, 0.001])
 
 
 class Stop(Exception):
@@ -99,15 +94,8 @@ def test_fine_tuning_sees_the_chosen_images_alone():
     results = []
     for data in (TRAIN, other):
         model = unet()
-        fit_localizer(
-            model,
-            data.batches(data.masks, chosen),
-            segmentation(VAL.images, VAL.masks, cross_entropy(), CPU),
-            recipe(2, learning_rate=0.01),
-            CPU,
-            seed=4,
-            n_images=len(chosen),
-        )
+        learning = segmentation(data.batches(data.masks, chosen), Examples(VAL.images, VAL.masks), cross_entropy(), CPU)
+        run_epochs(model, learning, recipe(2, learning_rate=0.01), CPU, Session(seed=4))
         results.append(model)
     assert same(*results)
     assert not same(results[0], unet())
@@ -115,23 +103,18 @@ def test_fine_tuning_sees_the_chosen_images_alone():
 
 def test_classes_are_learnt_by_the_network_with_a_head():
     model = unet(3)
-    history = fit_localizer(
-        model,
-        TRAIN.batches(TRAIN.classes),
-        classification(VAL.images, VAL.classes, cross_entropy(), CPU),
-        recipe(6, optimizer="adamw", learning_rate=0.02, schedule="one_cycle"),
-        CPU,
-        seed=0,
-        n_images=len(TRAIN.images),
-    )
-    told = torch.cat(list(predict_logits(model, VAL.images, CPU))).argmax(dim=1).numpy()
+    learning = classification(TRAIN.batches(TRAIN.classes), Examples(VAL.images, VAL.classes), cross_entropy(), CPU)
+    how = recipe(6, optimizer="adamw", learning_rate=0.02, schedule="one_cycle")
+    history = run_epochs(model, learning, how, CPU, Session(seed=0))
+    told = torch.cat(list(predict_outputs(model, VAL.images, CPU))).argmax(dim=1).numpy()
     assert history[-1].val_balanced_accuracy == pytest.approx(balanced_accuracy_score(VAL.classes, told))
     assert history[-1].val_accuracy == pytest.approx((told == VAL.classes).mean())
     assert history[-1].val_balanced_accuracy > 0.6
 
 
 def test_a_class_missing_in_validation_counts_for_nothing():
-    only = classification(VAL.images, np.zeros(len(VAL.images), dtype=np.int64), cross_entropy(), CPU)
+    classes = np.zeros(len(VAL.images), dtype=np.int64)
+    only = classification(TRAIN.batches(TRAIN.classes), Examples(VAL.images, classes), cross_entropy(), CPU)
     scores = only.validate(unet(3).eval())
     assert scores["val_balanced_accuracy"] == scores["val_accuracy"]
 

@@ -14,14 +14,14 @@ import pytest
 
 from prunecxr.errors import UserError
 from prunecxr.options.recipe import build_config
-from prunecxr.studies.localization import fitting as htl_networks
+from prunecxr.studies.localization import finetuning
 from prunecxr.studies.localization import material as htl_material
 from prunecxr.studies.localization.config import HtlConfig
 from prunecxr.studies.localization.lesions.catalogue import open_lesions
 from prunecxr.studies.localization.predict import score_against
-from prunecxr.studies.localization.results import read_table
 from prunecxr.studies.localization.study import run_htl
 from prunecxr.tracking import names, runs
+from prunecxr.tracking.artifacts import list_paths, read_table
 from prunecxr.tracking.store import Store, open_store
 
 SMALL_HTL = {
@@ -64,7 +64,7 @@ def said(store: Store, config: HtlConfig) -> str:
 
 
 def of_kind(store: Store, kind: str) -> list[runs.TrackedRun]:
-    return [runs.wrap(store, run) for run in runs.search(store, {names.KIND: kind})]
+    return runs.search(store, {names.KIND: kind})
 
 
 @pytest.fixture(scope="module")
@@ -99,15 +99,15 @@ def test_the_runs_of_a_study(done):
     assert {run.tags[names.APPROACH] for run in of_kind(store, "htl_network")} == APPROACHES
     (analysis,) = of_kind(store, "htl_analysis")
     assert analysis.tags[names.PARENT] == study.id
-    files = {entry.path for entry in store.client.list_artifacts(analysis.id)}
+    files = set(list_paths(analysis))
     assert {"report.html", "tables", "figures"} <= files
 
 
 def test_metrics_are_the_means_of_the_images_scores(done):
     store, _ = done
     for run in [*of_kind(store, "htl_pruned"), *of_kind(store, "htl_network")]:
-        metrics = store.client.get_run(run.id).data.metrics
-        table = read_table(store, run, names.TEST_SCORES)
+        metrics = run.metrics()
+        table = read_table(run, names.TEST_SCORES)
         assert len(table) == 24
         for column, metric in names.LOCALIZATION_METRICS.items():
             assert metrics[metric] == pytest.approx(table[column].mean())
@@ -117,7 +117,7 @@ def test_metrics_are_the_means_of_the_images_scores(done):
 def test_the_plain_network_learned_something_and_is_the_variant_at_zero(done):
     store, _ = done
     for run in of_kind(store, "htl_pruned"):
-        metrics = store.client.get_run(run.id).data.metrics
+        metrics = run.metrics()
         share = float(run.tags[names.SPARSITY])
         assert metrics[names.REALISED_SPARSITY] == pytest.approx(share, abs=1e-3)
         if share == 0:
@@ -137,7 +137,7 @@ def test_registered_networks_give_the_masks_that_were_evaluated(done, alias, kin
         if run.tags[names.SEED] == "10" and (run.tags[names.APPROACH] == approach if approach
                                              else run.tags[names.SPARSITY] == "0.00")
     )  # fmt: skip
-    expected = read_table(store, run, names.TEST_SCORES)
+    expected = read_table(run, names.TEST_SCORES)
     assert np.allclose(found["foreground"], expected["foreground"], atol=1e-6)
     network = mlflow.pytorch.load_model(f"models:/prunecxr-phantom-unet@{alias}")
     assert not network.training
@@ -147,12 +147,12 @@ def test_as_many_images_are_drawn_as_there_are_htls(done):
     store, _ = done
     counts = {}
     for run in of_kind(store, "htl_mining"):
-        counts[run.tags[names.SEED], run.tags[names.METHOD]] = int(read_table(store, run, names.HTLS)["htl"].sum())
+        counts[run.tags[names.SEED], run.tags[names.METHOD]] = int(read_table(run, names.HTLS)["htl"].sum())
     assert all(2 <= count <= 12 for count in counts.values())  # a quarter of 48, if as many lose anything
     for run in of_kind(store, "htl_network"):
         approach = run.tags[names.APPROACH]
         if approach != "focal":
-            chosen = read_table(store, run, "images.csv")
+            chosen = read_table(run, "images.csv")
             method = approach.partition(":")[2] or "magnitude"
             assert len(chosen) == chosen["id"].nunique() == counts[run.tags[names.SEED], method]
 
@@ -160,22 +160,21 @@ def test_as_many_images_are_drawn_as_there_are_htls(done):
 def test_htls_are_the_images_that_lose_most(done):
     store, _ = done
     for run in of_kind(store, "htl_mining"):
-        table = read_table(store, run, names.HTLS)
+        table = read_table(run, names.HTLS)
         htl = table["htl"].astype(bool)
         assert table.loc[htl, "relative_drop"].min() >= table.loc[~htl, "relative_drop"].dropna().max()
         if run.tags[names.METHOD] == "magnitude":
-            gallery = read_table(store, run, names.GALLERY)
+            gallery = read_table(run, names.GALLERY)
             assert gallery["drop"].is_monotonic_decreasing
             assert set(gallery["id"]) <= set(table.loc[htl, "id"])
 
 
 def test_the_same_command_finds_everything(done):
     store, first = done
-    before = {run.info.run_id: run.info.end_time for run in store.client.search_runs([store.experiment_id])}
+    before = {run.id for run in runs.search(store, {})}
     again = said(store, small())
     assert "0 network(s) and searches made, 26 found" in again
-    after = {run.info.run_id for run in store.client.search_runs([store.experiment_id])}
-    assert after == set(before)
+    assert {run.id for run in runs.search(store, {})} == before
     report = [line for line in first.splitlines() if line.startswith("report: ")]
     assert report == [line for line in again.splitlines() if line.startswith("report: ")]
 
@@ -189,7 +188,7 @@ def test_another_threshold_mines_and_fine_tunes_anew_but_trains_nothing_twice(do
 
 def test_an_interrupted_fine_tuning_continues_with_the_same_result(store, shared, monkeypatch):
     """Stopped in the middle of a fine-tuning, then run again: the scores are those of the undisturbed study."""
-    config, real, calls = small(seeds="10,"), htl_networks.epoch_logger, []
+    config, real, calls = small(seeds="10,"), finetuning.epoch_logger, []
 
     def interrupting(run):
         calls.append(run.tags.get(names.APPROACH))
@@ -203,10 +202,10 @@ def test_an_interrupted_fine_tuning_continues_with_the_same_result(store, shared
         return stop
 
     with monkeypatch.context() as patch:
-        patch.setattr(htl_networks, "epoch_logger", interrupting)
+        patch.setattr(finetuning, "epoch_logger", interrupting)
         with pytest.raises(KeyboardInterrupt):
             run_htl(store, config)
-    assert calls == [None, "focal", "htl", "random"]
+    assert calls == ["focal", "htl", "random"]
     (stopped,) = (run for run in of_kind(store, "htl_network") if run.tags[names.APPROACH] == "random")
     assert not stopped.finished
     assert list((config.execution.workdir / "checkpoints").glob("*.pt"))
@@ -220,7 +219,7 @@ def test_an_interrupted_fine_tuning_continues_with_the_same_result(store, shared
     wanted = {run.tags[names.KEY]: run for run in of_kind(undisturbed, "htl_network")}
     for run in of_kind(store, "htl_network"):
         other = wanted[run.tags[names.KEY]]
-        assert read_table(store, run, names.TEST_SCORES).equals(read_table(undisturbed, other, names.TEST_SCORES))
+        assert read_table(run, names.TEST_SCORES).equals(read_table(other, names.TEST_SCORES))
 
 
 @pytest.mark.parametrize("setting", ["semi", "weak"])
@@ -228,16 +227,16 @@ def test_the_other_settings(store, setting):
     config = small(setting=setting, study=setting, **ONE_SEED)
     out = said(store, config)
     (mining,) = of_kind(store, "htl_mining")
-    table = read_table(store, mining, names.HTLS)
+    table = read_table(mining, names.HTLS)
     assert (table["iou_dense"] == 1).all()
     assert len(table) == {"semi": 40, "weak": 48}[setting]
     for run in of_kind(store, "htl_pruned"):
-        stored = {entry.path for entry in store.client.list_artifacts(run.id)}
+        stored = set(list_paths(run))
         looked_into = run.tags[names.METHOD] == "magnitude"  # random pruning is evaluated on the test images alone
         assert (names.POOL_SCORES in stored) == (setting == "semi" and looked_into)
         assert (names.BOXES in stored) == looked_into
     (analysis,) = of_kind(store, "htl_analysis")
-    tables = {entry.path.rpartition("/")[2] for entry in store.client.list_artifacts(analysis.id, "tables")}
+    tables = {path.rpartition("/")[2] for path in list_paths(analysis, "tables")}
     assert ("effect.csv" in tables) == (setting == "semi")
     assert {"networks.csv", "groups.csv", "planted.csv"} <= tables
     assert "report: " in out

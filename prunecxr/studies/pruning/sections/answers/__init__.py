@@ -1,0 +1,1 @@
+"""Questions of the study: one file answers one."""

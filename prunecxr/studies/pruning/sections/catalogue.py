@@ -1,0 +1,80 @@
+"""The elements of the report of a pruning study, in order: a new one is a file and a line here."""
+
+from __future__ import annotations
+
+from prunecxr.report.section import Report, Section
+from prunecxr.studies.pruning.sections import (
+    chance_correction,
+    change_at_max,
+    classes,
+    correlations,
+    curves,
+    first_drop,
+    interaction,
+    label_counts,
+    overall,
+    pair_correlations,
+    pairs,
+    pie_overlap,
+    pie_ratios,
+    pie_stability,
+    pies,
+    pruning_methods,
+    readers,
+    training,
+    weights,
+)
+from prunecxr.studies.pruning.sections.answers import (
+    exemplars,
+    first_forgotten,
+    most_forgotten,
+    rare_classes,
+)
+from prunecxr.studies.pruning.sections.answers import overall as overall_drop
+from prunecxr.studies.pruning.sections.answers import pairs as likeness
+from prunecxr.studies.pruning.sections.definitions import DEFINITIONS
+from prunecxr.studies.pruning.sections.findings import Findings
+from prunecxr.studies.pruning.sections.gallery import gallery
+from prunecxr.studies.pruning.sections.methods import methods
+
+SECTIONS: tuple[Section[Findings], ...] = (
+    training.SECTION,
+    label_counts.SECTION,
+    *overall.SECTIONS,
+    *weights.SECTIONS,
+    *pruning_methods.SECTIONS,
+    classes.SECTION,
+    *curves.SECTIONS,
+    *first_drop.SECTIONS,
+    *change_at_max.SECTIONS,
+    chance_correction.SECTION,
+    correlations.SECTION,
+    pair_correlations.SECTION,
+    *(section for one in DEFINITIONS for module in (pairs, interaction) for section in module.drawn(one)),
+    *interaction.TABLES,
+    pairs.TABLE,
+    *pie_ratios.SECTIONS,
+    pie_overlap.SECTION,
+    pie_stability.SECTION,
+    *pies.SECTIONS,
+    readers.SECTION,
+)
+
+ANSWERS = (
+    overall_drop.answer,
+    first_forgotten.answer,
+    most_forgotten.answer,
+    rare_classes.answer,
+    likeness.answer,
+    exemplars.answer,
+)
+
+REPORT: Report[Findings] = Report(
+    kind="What pruning forgets",
+    sections=SECTIONS,
+    answers=ANSWERS,
+    methods=methods,
+    gallery=gallery,
+    introduction="Numbers in brackets are those of the figures in the paper. Whatever is measured on AP stands beside "
+    "its chance-corrected counterpart.",
+)

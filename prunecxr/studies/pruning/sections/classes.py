@@ -1,0 +1,15 @@
+"""Counts, first drops and changes of every class."""
+
+from __future__ import annotations
+
+from prunecxr.report.section import Section
+from prunecxr.studies.pruning.sections.findings import Findings
+from prunecxr.studies.pruning.sections.shared import shown
+
+SECTION: Section[Findings] = Section(
+    name="classes",
+    title="Classes",
+    table=shown("classes"),
+    note="first_drop_20: smallest sparsity whose median drop exceeds 20%, empty where there is none; floor_at_max: the "
+    "raw change of a class that is forgotten entirely.",
+)

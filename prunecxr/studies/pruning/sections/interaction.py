@@ -1,0 +1,123 @@
+"""Interaction of frequency and co-occurrence in the regression of FCD (equation 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from prunecxr.report.section import Section
+from prunecxr.report.style import BLUE, INK, RED, new_figure
+from prunecxr.studies.pruning.sections.definitions import AXES_OF_PAIRS, Definition, fcd_label
+from prunecxr.studies.pruning.sections.findings import Findings
+from prunecxr.studies.pruning.sections.shared import (
+    MEASURED,
+    NOT_TESTED,
+    PAIRS,
+    corrected_columns,
+    entitled,
+    interaction,
+    precision,
+    product_row,
+    raw_columns,
+    shown,
+    twin,
+)
+
+LOOKS = {0.1: (INK, "^", ":"), 0.5: (RED, "s", "--"), 0.9: (BLUE, "o", "-")}  # by quantile of difference in frequency
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The figure of one measure and one definition."""
+
+    definition: Definition
+    prefix: str
+
+    def figure(self, findings: Findings) -> Figure:
+        """The fit at a small, middle and large difference in frequency. Different slopes are the interaction."""
+        figure, axes = new_figure()
+        rows = self._rows(findings)
+        for quantile, (colour, marker, line) in LOOKS.items():
+            part = rows[rows["quantile"] == quantile]
+            difference = part["log_freq_diff"].iloc[0]
+            axes.fill_between(part["iou_fourth_root"], part["low"], part["high"], color=colour, alpha=0.15, linewidth=0)
+            axes.plot(
+                part["iou_fourth_root"], part["fitted"], color=colour, linestyle=line, marker=marker, markevery=5,
+                markersize=4, linewidth=1.6, label=f"{difference:.2f} ({100 * quantile:.0f}th percentile of pairs)",
+            )  # fmt: skip
+        axes.set_xlabel(AXES_OF_PAIRS["iou_fourth_root"], parse_math=True)
+        axes.set_ylabel(f"fitted {fcd_label(self.prefix, self.definition.of(findings))}")
+        axes.legend(
+            title="at a difference in log frequency of", frameon=False, fontsize=7.5, title_fontsize=7.5, loc="best"
+        )
+        return figure
+
+    def caption(self, findings: Findings) -> str:
+        """What the interaction says: where co-occurrence matters more."""
+        definition = self.definition.of(findings)
+        row = product_row(findings, definition)
+        coefficient, p = row[f"{self.prefix}coefficient"], row[f"{self.prefix}p"]
+        sense = "more" if coefficient < 0 else "less"
+        clear = f"The more two classes differ in frequency, the {sense} co-occurrence goes with similar curves"
+        words = NOT_TESTED[:-1] if np.isnan(p) else clear if p < findings.alpha else "No interaction is shown"
+        return (
+            f"{words}: coefficient of the product {interaction(findings, definition, self.prefix)}, "
+            f"n = {int(row[f'{self.prefix}n'])} pairs; definition '{definition}'. Bands: 95% interval of the fitted "
+            "mean."
+        )
+
+    def alt(self, findings: Findings) -> str:
+        """What the figure shows."""
+        return (
+            "Three lines of the regression of dissimilarity on overlap, at a small, middle and large difference in "
+            f"frequency, with 95% bands; {precision(self.prefix)}, definition '{self.definition.of(findings)}'."
+        )
+
+    def wanted(self, findings: Findings) -> bool:
+        """Whether the definition was asked for, and the regression has a fit."""
+        if "partial_effects" not in findings.tables or not self.definition.wanted(findings):
+            return False
+        return not self._rows(findings).empty
+
+    def _rows(self, findings: Findings) -> pd.DataFrame:
+        table = findings.tables["partial_effects"]
+        return table[(table["definition"] == self.definition.of(findings)) & (table["y"] == f"{self.prefix}fcd")]
+
+
+def drawn(definition: Definition) -> Sequence[Section[Findings]]:
+    """The figures in one definition: raw, then chance-corrected."""
+    effects = [Effect(definition, prefix) for prefix in MEASURED]
+    return [
+        Section(
+            name=twin(f"interaction{definition.suffix}", one.prefix),
+            title=definition.entitled(entitled("Interaction of frequency and co-occurrence (equation 2)", one.prefix)),
+            part=PAIRS,
+            figure=one.figure,
+            caption=one.caption,
+            alt=one.alt,
+            wanted=one.wanted,
+        )
+        for one in effects
+    ]
+
+
+TABLES: tuple[Section[Findings], ...] = (
+    Section(
+        name="ols",
+        title="Pairs of classes: regression of FCD (equation 2)",
+        table=shown("ols", raw_columns),
+        note="FCD regressed on |LogFreqDiff|, IoU^¼ and their product; se: standard error; t and p: of a coefficient "
+        "of 0.",
+    ),
+    Section(
+        name="chance_corrected_ols",
+        title="Pairs of classes: regression of chance-corrected FCD",
+        table=shown("ols", lambda table: corrected_columns(table, ("definition", "term"))),
+        note="The same regression, of FCD between chance-corrected curves.",
+        csv=False,
+    ),
+)

@@ -1,0 +1,14 @@
+"""Images of each class by split (supplementary table 2)."""
+
+from __future__ import annotations
+
+from prunecxr.report.section import Section
+from prunecxr.studies.pruning.sections.findings import Findings
+from prunecxr.studies.pruning.sections.shared import shown
+
+SECTION: Section[Findings] = Section(
+    name="label_counts",
+    title="Images of each class by split (supplementary table 2)",
+    table=shown("label_counts"),
+    note="Splits whose counts this study knows; the last row counts images.",
+)

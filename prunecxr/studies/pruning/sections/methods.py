@@ -1,0 +1,36 @@
+"""How the numbers came about, in words."""
+
+from __future__ import annotations
+
+from prunecxr.report.wording import sparsity
+from prunecxr.studies.pruning.sections.definitions import IN_WORDS
+from prunecxr.studies.pruning.sections.findings import Findings
+
+
+def methods(findings: Findings) -> list[str]:
+    """Paragraphs of plain text."""
+    return [
+        "Sparsity is the share of prunable weights (of convolutions and linear layers) set to zero. AP is average "
+        "precision on the test split; mean AP its unweighted mean over the classes where it is defined.",
+        "A forgettability curve is the median over seeds of (AP at sparsity k − AP of the dense model of the same "
+        "seed) / AP of that dense model. A class forgotten entirely still scores AP = prevalence, so its raw change "
+        "cannot fall below prevalence / AP − 1, which is lower for rare classes. The chance-corrected change therefore "
+        "divides by AP − prevalence instead: −100% is back at chance for every class.",
+        "The overall drop is tested with Welch's t-test of the mean APs of all seeds at a sparsity against the dense "
+        "ones, from 3 seeds on, two-sided; significant where the mean is lower and P below "
+        f"{findings.alpha:g}. P is given raw, as in the paper, and adjusted by Holm's method for the number of "
+        "sparsities. ρ is Spearman's and r Pearson's correlation, both with two-sided P. Classes that never "
+        "drop by 20% share the last rank in ρ and are left out of r. P-values of pairs take pairs as independent, "
+        "which pairs sharing a class are not. Where fewer than 3 seeds stand behind a result, nothing is tested.",
+        "Pairs of classes: the answers above use the definition "
+        + "; figures and tables also ".join(IN_WORDS[name] for name in findings.definitions)
+        + ". Chance-corrected FCD is that of the chance-corrected curves. The regression is FCD = b0 + "
+        "b1 |LogFreqDiff| + b2 IoU^¼ + b3 |LogFreqDiff| IoU^¼, by ordinary least squares.",
+        "Pruning-identified exemplars are the images on which the mean predictions of dense and of "
+        f"{sparsity(findings.pie_sparsity)} sparse models agree least (measure: {findings.measure}). Intervals of "
+        "their ratios are 95% percentile intervals of a bootstrap over patients. Their stability is that over "
+        "seeds: seeds are drawn with replacement, predictions averaged anew, and the sets compared by their Jaccard "
+        "index, images in both over images in either. Other measures: modal (whether both put the same class first), "
+        "mean_absolute (mean absolute difference in probability), kl (mean Kullback-Leibler divergence per class).",
+        "After Holste et al., How Does Pruning Impact Long-Tailed Multi-Label Medical Image Classifiers?, MICCAI 2023.",
+    ]

@@ -1,0 +1,164 @@
+"""What several elements of the report have in common: measures, parts, tables, and how results are put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from prunecxr.report.section import from_analysis
+from prunecxr.report.style import BLUE, INK, RED, THIRD
+from prunecxr.report.tables import without_tests
+from prunecxr.report.wording import TIED, correlation, count, number, p_value, sparsity
+from prunecxr.studies.pruning.sections.findings import Findings
+
+OVERALL, CLASSES, PAIRS, IMAGES, READERS = "Overall", "Classes", "Pairs of classes", "Images", "Readers"
+CORRECTED = "chance_corrected_"
+MEASURED = ("", CORRECTED)  # prefixes of columns: measured from zero, and from chance
+FIRST, MOST = "first_drop_20", "relative_change_at_max"
+NOT_TESTED = "Not tested: fewer than 3 seeds."
+LINES = ((BLUE, "-", "o"), (RED, "--", "s"), (INK, ":", "^"), (THIRD, "-.", "D"))  # told apart by more than colour
+
+
+def twin(name: str, prefix: str) -> str:
+    """Name of the files of a figure, of which there is a raw and a chance-corrected one."""
+    return f"{name}_chance_corrected" if prefix else name
+
+
+def entitled(title: str, prefix: str) -> str:
+    """A title that says what is chance-corrected."""
+    return f"{title}, chance-corrected" if prefix else title
+
+
+def precision(prefix: str) -> str:
+    """What is measured, in full."""
+    return "chance-corrected average precision" if prefix else "average precision"
+
+
+def ap(prefix: str) -> str:
+    """What is measured, in short."""
+    return "chance-corrected AP" if prefix else "AP"
+
+
+def highest(findings: Findings) -> float:
+    """The highest sparsity of the study."""
+    return float(findings.tables["overall"]["sparsity"].max())
+
+
+def changed(findings: Findings, prefix: str) -> bool:
+    """Whether any class has a defined change at a sparsity above 0."""
+    return highest(findings) > 0 and bool(findings.tables["classes"][f"{prefix}{MOST}"].notna().any())
+
+
+def counted(findings: Findings, prefix: str) -> bool:
+    """The same, where any training frequency is known too."""
+    return changed(findings, prefix) and bool((findings.tables["classes"]["train_count"] > 0).any())
+
+
+def frequency(classes: pd.DataFrame) -> pd.Series:
+    """Training images of each class, or test images where the former are unknown."""
+    return classes["train_count"].fillna(classes["test_count"])
+
+
+def shown(
+    name: str, shape: Callable[[pd.DataFrame], pd.DataFrame] | None = None
+) -> Callable[[Findings], pd.DataFrame | None]:
+    """A table of the analysis as the page shows it: shaped, and without the columns of tests where none was made."""
+    return from_analysis(name, lambda table: without_tests(shape(table) if shape else table))
+
+
+def raw_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """Without the chance-corrected columns."""
+    return table.drop(columns=[column for column in table if column.startswith(CORRECTED)])
+
+
+def corrected_columns(table: pd.DataFrame, keys: tuple[str, ...]) -> pd.DataFrame:
+    """The chance-corrected columns under the names and in the order of the raw ones, after those of ``keys``."""
+    corrected = [column for column in table if column.startswith(CORRECTED)]
+    kept = [column for column in keys if f"{CORRECTED}{column}" not in corrected]
+    renamed = table[[*kept, *corrected]].rename(columns=lambda column: column.removeprefix(CORRECTED))
+    return renamed[[column for column in raw_columns(table) if column in renamed]]
+
+
+def band(axes: Axes, table: pd.DataFrame, prefix: str, look: tuple[str, str, str], name: str | None = None) -> None:
+    """Median of mean AP over seeds by sparsity, with a band between the quartiles.
+
+    Args:
+        look: colour, line and marker.
+        name: in the legend.
+    """
+    colour, line, marker = look
+    x, low, high = table["sparsity"], table[f"{prefix}q25"], table[f"{prefix}q75"]
+    axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+    axes.plot(
+        x, table[f"{prefix}median_mean_ap"], color=colour, linestyle=line, marker=marker, markersize=4, linewidth=1.6,
+        label=name,
+    )  # fmt: skip
+
+
+def first_drop(findings: Findings, prefix: str) -> str:
+    """The first significant drop of the raw or chance-corrected mean AP: its test, and where Holm's is."""
+    table = findings.tables["overall"]
+    drops, holm = (table[table[f"{prefix}significant_drop{kind}"]] for kind in ("", "_holm"))
+    if drops.empty:
+        return f"no drop with P{TIED}<{TIED}{findings.alpha:g}"
+    row = drops.iloc[0]
+    adjusted = f"first at {sparsity(holm['sparsity'].iloc[0])}" if len(holm) else "at none"
+    tests = int(table[f"{prefix}welch_p"].notna().sum())
+    return (
+        f"first at {sparsity(row.sparsity)} with n{TIED}={TIED}{int(row.n)}, "
+        f"t{TIED}={TIED}{number(row[f'{prefix}welch_t'])}, {p_value(row[f'{prefix}welch_p'])}; "
+        f"after Holm's adjustment for {count(tests, 'test')}, {adjusted}"
+    )
+
+
+def direction(row: pd.Series, alpha: float) -> int:
+    """1, -1 or 0: the sign of Spearman's rho where it is significant."""
+    return int(np.sign(row.spearman_rho)) if row.spearman_p < alpha else 0
+
+
+def outcome(row: pd.Series, alpha: float, texts: Mapping[int, str]) -> str:
+    """What a correlation shows, by its direction, or that nothing was tested."""
+    if np.isnan(row.spearman_rho):
+        return "Cannot be told"
+    return NOT_TESTED[:-1] if np.isnan(row.spearman_p) else texts[direction(row, alpha)]
+
+
+def frequency_caption(findings: Findings, y: str, prefix: str, more: str) -> str:
+    """How ``y`` of a class goes with its training frequency.
+
+    Args:
+        more: what classes do that have much of it: 'lose more'.
+    """
+    row = findings.tables["correlations"].set_index("y").loc[f"{prefix}{y}"]
+    texts = {1: f"Rarer classes {more}", 0: "No association with frequency is shown", -1: f"Frequent classes {more}"}
+    censored = (
+        f" {count(int(row.n_censored), 'class never drops', 'classes never drop')} that far: last rank in ρ, left out "
+        "of r."
+        if row.n_censored
+        else ""
+    )
+    return f"{outcome(row, findings.alpha, texts)}: {correlation(row, 'classes')}.{censored}"
+
+
+def pair_row(findings: Findings, x: str, y: str, definition: str) -> pd.Series:
+    """The correlation of FCD (raw or chance-corrected, ``y``) with ``x`` in one definition."""
+    table = findings.tables["pair_correlations"]
+    return table[(table["definition"] == definition) & (table["x"] == x) & (table["y"] == y)].iloc[0]
+
+
+def product_row(findings: Findings, definition: str) -> pd.Series:
+    """The product of difference in frequency and co-occurrence in equation 2."""
+    table = findings.tables["ols"]
+    return table[(table["definition"] == definition) & table["term"].str.contains(":")].iloc[0]
+
+
+def interaction(findings: Findings, definition: str, prefix: str) -> str:
+    """The coefficient of that product, with its error, P, and R2."""
+    row = product_row(findings, definition)
+    coefficient, se, p, r2 = (row[f"{prefix}{name}"] for name in ("coefficient", "se", "p", "r2"))
+    if np.isnan(coefficient):
+        return "not determined by these pairs"
+    return f"{number(coefficient)} (SE {number(se)}, {p_value(p)}, R²{TIED}={TIED}{number(r2)})"

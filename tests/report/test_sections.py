@@ -1,0 +1,199 @@
+"""An element of a report costs one file: page, contents, files and a golden text follow from it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+
+import optuna
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from prunecxr.report.illustration import illustrate
+from prunecxr.report.page import render
+from prunecxr.report.section import Answer, Section
+from prunecxr.report.style import new_figure
+from prunecxr.report.writing import write
+from prunecxr.studies.localization.sections import catalogue as localization
+from prunecxr.studies.pruning.sections import catalogue as pruning
+from prunecxr.studies.readers.analysis import summary
+from prunecxr.studies.readers.sections import catalogue as readers
+from prunecxr.studies.readers.sections.findings import ReaderFindings
+from prunecxr.studies.search.sections import catalogue as search
+from tests.report.examples import answered, lesion_findings, lesion_scores
+
+GOLDEN = Path(__file__).with_name("golden")
+CATALOGUES = {"pruning": pruning, "localization": localization, "readers": readers, "search": search}
+REPORTS = {"pruning": pruning.REPORT, "localization": localization.REPORT, "readers": readers.REPORT}
+WHATEVER_READERS_SAY = summary(answered(shift=2))
+
+
+def _figure(_findings: object) -> Figure:
+    figure, axes = new_figure()
+    axes.plot([0, 1], [0, 1])
+    return figure
+
+
+MADE_UP: Section = Section(
+    name="made_up",
+    title="What nobody <expects>",
+    part="Elsewhere",
+    table=lambda _: pd.DataFrame({"class": ["Mass & more"], "surprise": [0.5]}),
+    note="surprise: made up.",
+    figure=_figure,
+    caption=lambda findings: f"Of {findings.study}.",
+    alt=lambda _: "One line that rises.",
+)
+
+
+@pytest.fixture(scope="module")
+def examples(findings) -> dict[str, object]:
+    """Findings of every kind of study."""
+    return {
+        "pruning": replace(findings, readers=WHATEVER_READERS_SAY),
+        "localization": lesion_findings(lesion_scores()),
+        "readers": ReaderFindings("tiny", {"reader_summary": WHATEVER_READERS_SAY}, provenance={"Readers": "3"}),
+    }
+
+
+@pytest.mark.parametrize("study", list(REPORTS))
+def test_an_element_is_one_object(study: str, examples, tmp_path) -> None:
+    report = replace(REPORTS[study], sections=(MADE_UP,))
+    write(tmp_path, report, examples[study])
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    navigation, body = page.split("</nav>")
+    assert '<a href="#figure-made_up">What nobody &lt;expects&gt;</a>' in navigation
+    assert '<a href="#table-made_up">What nobody &lt;expects&gt;</a>' in navigation
+    assert "<h3>Elsewhere</h3>" in body
+    assert '<figure id="figure-made_up"><img alt="One line that rises."' in body
+    assert "<strong>What nobody &lt;expects&gt;.</strong> Of tiny.</figcaption>" in body
+    assert '<h3 id="table-made_up">What nobody &lt;expects&gt;</h3>' in body
+    assert '<p class="quiet">surprise: made up.</p>' in body
+    assert '<td class="text">Mass &amp; more</td>' in body
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {"made_up.svg", "made_up.png"}
+    assert (tmp_path / "figures" / "made_up.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "tables" / "made_up.csv").read_text() == "class,surprise\nMass & more,0.5\n"
+    tables = {path.stem for path in (tmp_path / "tables").iterdir()}
+    assert tables == {"made_up", *examples[study].tables}
+
+
+def test_what_has_no_data_is_left_out(findings) -> None:
+    absent = replace(MADE_UP, table=lambda _: None, wanted=lambda _: False)
+    page = render(replace(pruning.REPORT, sections=(absent,)), findings)
+    assert "made_up" not in page
+    assert "Elsewhere" not in page
+    told = replace(absent, absent=lambda _: "Nobody was asked.")
+    page = render(replace(pruning.REPORT, sections=(told,)), findings)
+    assert re.search(r"<h3>Elsewhere</h3>\s*<p class=\"quiet\">Nobody was asked.</p>", page)
+
+
+def test_a_table_that_is_part_of_another_is_no_file(findings, tmp_path) -> None:
+    write(tmp_path, replace(pruning.REPORT, sections=(replace(MADE_UP, csv=False, figure=None),)), findings)
+    assert not (tmp_path / "tables" / "made_up.csv").exists()
+    assert not list((tmp_path / "figures").iterdir())
+
+
+@pytest.mark.parametrize("study", list(CATALOGUES))
+def test_every_element_has_a_name_and_its_words(study: str) -> None:
+    sections = CATALOGUES[study].SECTIONS
+    names = [section.name for section in sections]
+    assert len(names) == len(set(names))
+    titles = [section.title for section in sections if section.figure is not None]
+    assert len(titles) == len(set(titles))
+    for section in sections:
+        assert re.fullmatch(r"\w+", section.name)
+        assert section.title
+        assert section.table is not None or section.figure is not None
+        if section.figure is not None:
+            blank = Section.__dataclass_fields__["caption"].default
+            assert blank not in (section.caption, section.alt), section.name
+            assert study in ("readers", "search") or section.part, section.name
+
+
+@pytest.mark.parametrize("study", list(CATALOGUES))
+def test_every_file_is_in_the_list(study: str) -> None:
+    """A file that makes a section, or answers a question, and that the catalogue forgets is dead."""
+    listed = CATALOGUES[study]
+    folder = importlib.import_module(f"prunecxr.studies.{study}.sections")
+    for module in pkgutil.walk_packages(folder.__path__, f"{folder.__name__}."):
+        loaded = importlib.import_module(module.name)
+        values = [
+            *vars(loaded).values(),
+            *(one for many in vars(loaded).values() if isinstance(many, tuple) for one in many),
+        ]
+        assert all(value in listed.SECTIONS for value in values if isinstance(value, Section)), module.name
+        if ".answers." in module.name:
+            assert loaded.answer in listed.ANSWERS, module.name
+
+
+def text_of(section: Section, findings: object) -> str | None:
+    """What an element says: part, title, caption and alternative text, note, and the columns of its table."""
+    lines = []
+    if section.figure is not None and section.wanted(findings):
+        lines += [
+            f"figure: {section.part} / {section.title}",
+            section.caption(findings),
+            f"alt: {section.alt(findings)}",
+        ]
+    table = section.table(findings) if section.table else None
+    if table is not None:
+        lines += [f"table: {section.title}", section.note, f"{len(table)} rows: {', '.join(map(str, table.columns))}"]
+    return plain(lines) if lines else None
+
+
+def plain(lines: Iterable[str]) -> str:
+    """Lines of text with plain spaces; empty ones are left out."""
+    return "".join(f"{' '.join(line.split())}\n" for line in lines if line.strip())
+
+
+def snapshots(study: str, findings) -> dict[str, str]:
+    """File name -> text of every section and answer, and of the rest of the page."""
+    report = REPORTS[study]
+    texts = {section.name: text_of(section, findings) for section in report.sections}
+    for answer in report.answer(findings):
+        name = re.sub(r"\W+", "_", answer.question.lower()).strip("_")
+        texts[f"answer_{name}"] = plain([answer.question, answer.verdict, answer.evidence])
+    page = render(replace(report, sections=(), answers=()), findings, [])
+    words = re.sub(r"<style>.*?</style>|<table>.*?</table>", "", page, flags=re.DOTALL)
+    texts["page"] = plain(unescape(line) for line in re.sub(r"<[^>]+>", "\n", words).splitlines())
+    return {name: text for name, text in texts.items() if text is not None}
+
+
+@pytest.mark.parametrize("study", list(REPORTS))
+def test_texts_are_the_golden_ones(study: str, examples) -> None:
+    """After an intended change: PRUNECXR_UPDATE_GOLDEN=1 pytest tests/report, and read the difference."""
+    texts = snapshots(study, examples[study])
+    folder = GOLDEN / study
+    if os.environ.get("PRUNECXR_UPDATE_GOLDEN"):
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.glob("*.txt"):
+            path.unlink()
+        for name, text in texts.items():
+            (folder / f"{name}.txt").write_text(text, encoding="utf-8")
+    golden = {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.txt")}
+    assert set(texts) == set(golden)
+    for name, text in texts.items():
+        assert text == golden[name], name
+
+
+def test_a_search_draws_what_its_trials_allow() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=1))
+    study.optimize(lambda trial: trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True), n_trials=1)
+    drawn, absent = search.draw(study)
+    assert list(drawn) == ["history"]
+    assert set(absent) == {"importances", "slice", "parallel_coordinate"}
+    study.optimize(lambda trial: trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True), n_trials=3)
+    assert all(one.caption and one.alt for one in illustrate(search.SECTIONS, study))
+
+
+def test_an_answer_reads_as_one_text() -> None:
+    assert str(Answer("Why?", "Because.", "See the table.")) == "Because. See the table."
+    assert str(Answer("Why?", "Because.")) == "Because."
