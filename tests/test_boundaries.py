@@ -22,7 +22,7 @@ def loaded_by(module: str) -> frozenset[str]:
 
 
 NO_TORCH = [
-    "studies.pruning.config", "studies.pruning.keys", "options.recipe", "data.tables", "data.labels", "data.datasets", "data.cache", "data.phantom",
+    "studies.pruning.config", "studies.pruning.keys", "options.recipe", "data.tables", "data.labels", "data.splits", "data.folders", "data.datasets", "data.cache", "data.phantom",
     "data.predictions", "data.imported", "evaluation.metrics", "compression.methods", "studies.localization.scores", "studies.localization.mining",
     "studies.localization.boxes", "studies.localization.lesions.listed", "studies.localization.lesions.additions", "studies.localization.lesions.pixels",
     "studies.localization.lesions.phantom", "studies.localization.config", "studies.localization.keys", "studies.localization.gallery",
