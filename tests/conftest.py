@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 # pytest's workers share the cores, and so do the commands that they start: two processes of several threads each would
 # slow each other down. torch reads this when it is imported.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
 
+from prunecxr.tracking import sqlite
 from tests import synthetic_study
 
 TEST_DATA = Path(os.environ.get("PRUNECXR_TEST_DATA", Path(__file__).parents[1] / "../shared/data")).resolve()
@@ -47,3 +51,31 @@ def nih_test_labels(test_data: Path) -> pd.DataFrame:
     table = pd.read_csv(path, dtype={"subj_id": str}).rename(columns={"subj_id": "subject_id"})
     table.insert(1, "subject_id", table.pop("subject_id"))
     return table
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ready_made_stores(tmp_path_factory) -> Iterator[None]:
+    """New SQLite stores are copies of one that was made once: MLflow's migrations take seconds for each.
+
+    Tests of how a store is made ask for `stores_from_nothing`.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    template, make = shared / "template.db", sqlite._make
+    with FileLock(f"{template}.lock"):
+        if not template.exists():
+            make(template)
+
+    def copy(path: Path) -> None:
+        shutil.copyfile(template, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite, "_make", copy)
+        patch.setattr(sqlite, "make_from_nothing", make, raising=False)
+        yield
+
+
+@pytest.fixture
+def stores_from_nothing(monkeypatch) -> None:
+    """New stores are made as users' are."""
+    monkeypatch.setattr(sqlite, "_make", sqlite.make_from_nothing)

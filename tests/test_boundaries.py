@@ -1,118 +1,134 @@
-"""Who may import whom: each part is imported in a process of its own, and what came with it is looked at."""
+"""Who may import whom: the contracts of pyproject.toml, and what holds for every file, a new one too."""
 
 from __future__ import annotations
 
+import ast
 import functools
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from importlinter.cli import lint_imports
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "prunecxr"
+FILES = sorted(PACKAGE.rglob("*.py"))
+LINES, PARAMETERS = 350, 8
+
+
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in FILES}
+
+
+def imported_by(path: Path) -> set[str]:
+    """The modules that a file names in imports that run, wherever they stand."""
+    named: set[str] = set()
+    unused = {
+        id(node)
+        for block in ast.walk(tree(path))
+        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test)
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree(path)):
+        if id(node) in unused:
+            continue
+        if isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            named |= (inner & set(MODULES)) or {node.module}
+    return named
+
+
+def test_the_contracts_of_the_project_hold(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(no_cache=True) == 0, capsys.readouterr().out
+
+
+def test_no_modules_import_each_other():
+    graph = {name: imported_by(path) & set(MODULES) - {name} for name, path in MODULES.items()}
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_only_tracking_knows_mlflow_by_import_and_by_object(path):
+    if path.is_relative_to(PACKAGE / "tracking"):
+        return
+    assert not any(name.split(".")[0] == "mlflow" for name in imported_by(path))
+    attributes = {node.attr for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)}
+    assert not attributes & {"client", "_client"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_no_study_imports_another(path):
+    parts = name_of(path).split(".")
+    if (
+        parts[:2] != ["prunecxr", "studies"]
+        or not (PACKAGE / "studies" / parts[2] if len(parts) > 2 else path).is_dir()
+    ):
+        return
+    studies = {folder.name for folder in (PACKAGE / "studies").iterdir() if folder.is_dir()} - {parts[2]}
+    named = {name.split(".")[2] for name in imported_by(path) if name.startswith("prunecxr.studies.")}
+    assert not named & studies
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_modules_and_signatures_stay_small(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES
+    for node in ast.walk(tree(path)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            named = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+            assert len([name for name in named if name not in ("self", "cls")]) <= PARAMETERS, node.name
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.name == "__init__.py"], ids=name_of)
+def test_packages_load_nothing_by_themselves(path):
+    assert imported_by(path) <= {"__future__"}
 
 
 @functools.cache
 def loaded_by(module: str) -> frozenset[str]:
-    """Top-level packages, and parts of prunecxr, that importing a module brings along."""
-    code = f"import sys, {module}; print(*sys.modules)"
+    """Top-level packages that importing a module brings along."""
+    code = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    names = answer.stdout.split()
-    return frozenset(name if name.startswith("prunecxr.") else name.split(".")[0] for name in names)
-
-
-NO_TORCH = [
-    "studies.pruning.config", "studies.pruning.keys", "options.recipe", "data.tables", "data.labels", "data.datasets", "data.cache", "data.phantom",
-    "data.predictions", "data.imported", "evaluation.metrics", "compression.methods", "studies.localization.scores", "studies.localization.mining",
-    "studies.localization.boxes", "studies.localization.lesions.listed", "studies.localization.lesions.additions", "studies.localization.lesions.pixels",
-    "studies.localization.lesions.phantom", "studies.localization.config", "studies.localization.keys", "studies.localization.gallery",
-]  # fmt: skip
+    return frozenset(answer.stdout.split())
 
 
 @pytest.mark.parametrize(
-    "module",
-    [
-        *NO_TORCH,
-        "studies.pruning.findings",
-        "studies.pruning.analyze",
-        "studies.pruning.check",
-        "studies.readers.forms",
-        "studies.localization.findings",
-    ],
+    "module", ["studies.pruning.findings", "studies.localization.findings", "studies.readers.forms"]
 )
-def test_no_torch(module):
+def test_an_analysis_loads_no_torch(module):
     assert not loaded_by(f"prunecxr.{module}") & {"torch", "torchvision"}
 
 
 @pytest.mark.parametrize(
-    "module",
-    [
-        "studies.pruning.analysis.study",
-        "report.writing",
-        "studies.pruning.sections.catalogue",
-        "studies.readers.analysis",
-        "studies.readers.sections.catalogue",
-        "studies.localization.analysis.study",
-        "studies.localization.sections.catalogue",
-    ],
+    "module", ["evaluation.metrics", "data.labels", "studies.pruning.keys", "studies.localization.keys"]
 )
-def test_analysis_and_report_know_neither_torch_nor_mlflow(module):
-    found = loaded_by(f"prunecxr.{module}")
-    assert not found & {"torch", "mlflow"}
-    assert not any(name.startswith(("prunecxr.tracking", "prunecxr.data")) for name in found)
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        *NO_TORCH,
-        "networks.families",
-        "learning.classification",
-        "compression.packing",
-        "evaluation.predict",
-        "data.batches",
-    ],
-)
-def test_only_tracking_knows_mlflow(module):
-    assert "mlflow" not in loaded_by(f"prunecxr.{module}")
-
-
-@pytest.mark.parametrize(
-    "module",
-    ["studies.search.turns", "studies.search.sampling", "studies.search.ledger", "studies.search.sections.catalogue"],
-)
-def test_a_search_knows_neither_training_nor_tracking(module):
-    found = loaded_by(f"prunecxr.{module}")
-    assert not found & {"torch", "mlflow"}
-    assert not any(name.startswith(("prunecxr.tracking", "prunecxr.data")) for name in found)
+def test_what_reads_and_scores_loads_no_torch_and_no_mlflow(module):
+    assert not loaded_by(f"prunecxr.{module}") & {"torch", "torchvision", "mlflow"}
 
 
 def test_recipes_are_read_without_optuna():
     assert "optuna" not in loaded_by("prunecxr.studies.pruning.config")
 
 
-def test_a_seed_knows_no_analysis_and_an_analysis_no_training():
-    seed, analysis = loaded_by("prunecxr.studies.pruning.population"), loaded_by("prunecxr.studies.pruning.findings")
-    assert not any(name.startswith(("prunecxr.analysis", "prunecxr.report")) for name in seed)
-    training = ("prunecxr.learning.classification", "prunecxr.compression.oneshot", "prunecxr.compression.masks")
-    assert not any(name.startswith(training) for name in analysis)
-
-
-def test_tracking_knows_no_analysis():
-    for module in ("query", "runs", "store", "registry"):
-        found = loaded_by(f"prunecxr.tracking.{module}")
-        assert not any(name.startswith(("prunecxr.analysis", "prunecxr.report", "prunecxr.studies")) for name in found)
-
-
-def test_mlflow_is_named_in_tracking_alone():
-    for path in (ROOT / "prunecxr").rglob("*.py"):
-        if "tracking" not in path.parts:
-            lines = path.read_text(encoding="utf-8").splitlines()
-            assert not any(line.strip().startswith(("import mlflow", "from mlflow")) for line in lines), path
-
-
 def test_the_package_and_the_entry_points_are_light():
-    for module in ("prunecxr", *(f"entrypoints.{path.stem}" for path in (ROOT / "entrypoints").glob("[a-z]*.py"))):
-        assert not loaded_by(module) & {"torch", "mlflow", "pandas", "matplotlib"}, module
+    code = "; ".join(f"import entrypoints.{path.stem}" for path in (ROOT / "entrypoints").glob("[a-z]*.py"))
+    answer = subprocess.run(
+        [sys.executable, "-c", f"import sys, prunecxr; {code}; print(*sys.modules)"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert not set(answer.stdout.split()) & {"torch", "mlflow", "pandas", "matplotlib"}
     for path in (ROOT / "entrypoints").glob("*.py"):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 60

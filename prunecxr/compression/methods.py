@@ -47,5 +47,12 @@ class Method:
 
 
 def canonical_method(text: str) -> str:
-    """The one text of a method: `magnitude@global` is `magnitude`."""
-    return str(Method.parse(text))
+    """The one text of a method: `magnitude@global` is `magnitude`.
+
+    A text that names no method here is returned as it is: imported predictions keep the name that their own method has,
+    and what prunes checks the name with `Method.parse`.
+    """
+    try:
+        return str(Method.parse(text))
+    except UserError:
+        return text

@@ -18,8 +18,10 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from prunecxr.data.cache_files import FORMAT, CacheFiles, Work, cpus, digest, open_pixels, read_record
-from prunecxr.data.images import ImageSource, UndecodableImage, resize
-from prunecxr.data.labels import LISTED, LabelTable
+from prunecxr.data.decoding import UndecodableImage
+from prunecxr.data.images import ImageSource, resize
+from prunecxr.data.labels import LabelTable
+from prunecxr.data.messages import LISTED
 from prunecxr.errors import EnvironmentFault, UserError
 
 log = logging.getLogger(__name__)

@@ -91,7 +91,7 @@ def fingerprint_of(pixels: np.ndarray, ids: tuple[str, ...]) -> str:
     """SHA-256 of ids and pixels, shape (n, ...), uint8: the same wherever the image files lie."""
     hashed = hashlib.sha256(digest(FORMAT, ids, pixels[0].size).encode())
     for image in pixels:
-        hashed.update(np.ascontiguousarray(image))
+        hashed.update(np.ascontiguousarray(image).data)
     return hashed.hexdigest()
 
 

@@ -4,44 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from prunecxr.data.images import FolderImages, FolderIndex, ImageSource
-from prunecxr.data.labels import LabelTable, check_splits, class_warnings, find_split_files, read_splits
+from prunecxr.data.folders import FolderImages, FolderIndex
+from prunecxr.data.images import ImageSource
+from prunecxr.data.labels import LabelTable
 from prunecxr.data.published import COUNTS, differences
+from prunecxr.data.splits import check_splits, class_warnings, find_split_files, read_splits
 from prunecxr.errors import UserError
 
-
-class DataOptions(Protocol):
-    """The options that say which images and labels: `prunecxr.options.sections.DataOptions`."""
-
-    @property
-    def dataset(self) -> str: ...
-    @property
-    def dataset_name(self) -> str | None: ...
-    @property
-    def images(self) -> Path | None: ...
-    @property
-    def labels(self) -> str | None: ...
-    @property
-    def id_column(self) -> str | None: ...
-    @property
-    def subject_column(self) -> str | None: ...
-    @property
-    def ignore_columns(self) -> tuple[str, ...]: ...
-    @property
-    def label_map(self) -> Mapping[str, int]: ...
-    @property
-    def image_size(self) -> int: ...
-    @property
-    def phantom_train(self) -> int: ...
-    @property
-    def phantom_val(self) -> int: ...
-    @property
-    def phantom_test(self) -> int: ...
-    @property
-    def phantom_seed(self) -> int: ...
+if TYPE_CHECKING:  # what is read, not what is checked: no pydantic here
+    from prunecxr.options.sections import DataOptions
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from prunecxr.data.datasets import DATASETS, Split, check_one_row_a_file, open_dataset, open_tables
-from prunecxr.data.images import FolderIndex
+from prunecxr.data.folders import FolderIndex
 from prunecxr.data.imported import ImportedLabels, class_counts, read_imported_labels
-from prunecxr.data.labels import class_warnings, find_split_files, read_splits
 from prunecxr.data.published import differences
+from prunecxr.data.splits import class_warnings, find_split_files, read_splits
 from prunecxr.errors import UserError
 from prunecxr.options.sections import DataOptions
 

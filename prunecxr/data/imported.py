@@ -9,8 +9,10 @@ from typing import Literal
 
 import pandas as pd
 
-from prunecxr.data.labels import LabelTable, class_warnings, read_splits, some
+from prunecxr.data.labels import LabelTable
+from prunecxr.data.messages import some
 from prunecxr.data.published import COUNTS, IMAGES, differences
+from prunecxr.data.splits import class_warnings, read_splits
 from prunecxr.data.tables import RawTable, read_csv
 from prunecxr.errors import UserError
 from prunecxr.options.sections import DataOptions

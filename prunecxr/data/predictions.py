@@ -16,7 +16,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from prunecxr.data.labels import ID_COLUMNS, METADATA_COLUMNS, LabelTable, some
+from prunecxr.data.columns import ID_COLUMNS, METADATA_COLUMNS
+from prunecxr.data.labels import LabelTable
+from prunecxr.data.messages import some
 from prunecxr.data.unpickling import read_pickled_table
 from prunecxr.errors import UserError
 

@@ -189,7 +189,8 @@ class _Reader:
         if node is not None and node.op == "call_function":
             return FUNCTIONS.get(node.target)
         layer = self._layer(node)
-        return LAYERS[type(layer)](layer) if type(layer) in LAYERS else None
+        describe = None if layer is None else LAYERS.get(type(layer))
+        return None if describe is None else describe(layer)
 
     def _ready(self, other: fx.Node, conv: fx.Node, addition: fx.Node) -> bool:
         """Whether a summand has its final values when the convolution runs, and the shape and type of its output."""

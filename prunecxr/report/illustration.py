@@ -37,9 +37,9 @@ class Illustration:
 
 def illustrate(sections: Sequence[Section[F]], findings: F) -> list[Illustration]:
     """Every figure that the findings have data for, in the order of the sections."""
-    drawn = [(section, section.draw(findings)) for section in sections]
+    figures = ((section, section.draw(findings)) for section in sections)
     return [
         Illustration(section.name, section.caption(findings), section.alt(findings), figure, as_svg(figure))
-        for section, figure in drawn
+        for section, figure in figures
         if figure is not None
     ]

@@ -22,17 +22,18 @@ class _Part:
     remarks: list[str] = field(default_factory=list)
 
 
-def render(report: Report[T], findings: T, drawn: Sequence[Illustration] | None = None) -> str:
+def render(report: Report[T], findings: T, pictures: Sequence[Illustration] | None = None) -> str:
     """The report as one HTML document.
 
     Args:
         findings: every text in them is escaped.
-        drawn: from :func:`illustrate`, drawn here if not given.
+        pictures: from :func:`illustrate`; drawn here if not given.
 
     Returns:
         A complete document with inline styles and figures, without scripts and without links to anywhere else.
     """
-    pictures = illustrate(report.sections, findings) if drawn is None else drawn
+    if pictures is None:
+        pictures = illustrate(report.sections, findings)
     return fill(
         "page.html",
         report=report,
@@ -45,8 +46,8 @@ def render(report: Report[T], findings: T, drawn: Sequence[Illustration] | None 
     )
 
 
-def _parts(report: Report[T], findings: T, drawn: Sequence[Illustration]) -> list[_Part]:
-    by_name = {picture.name: picture for picture in drawn}
+def _parts(report: Report[T], findings: T, pictures: Sequence[Illustration]) -> list[_Part]:
+    by_name = {picture.name: picture for picture in pictures}
     parts: list[_Part] = []
     for section in report.sections:
         if section.figure is None or not section.on_page:

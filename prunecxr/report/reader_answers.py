@@ -53,8 +53,8 @@ def evidence(row: Any) -> str:
             f"mixed model with {row.readers} readers: difference {number(row.mixed_difference)} "
             f"({number(row.mixed_low)} to {number(row.mixed_high)}), {p_value(row.mixed_p)}"
         )
-    listed = "; ".join(tests)
-    return f"{groups}. {listed[:1].upper()}{listed[1:]}."
+    joined = "; ".join(tests)
+    return f"{groups}. {joined[:1].upper()}{joined[1:]}."
 
 
 def sentences(summary: pd.DataFrame, alpha: float) -> list[str]:
@@ -64,10 +64,10 @@ def sentences(summary: pd.DataFrame, alpha: float) -> list[str]:
 
 def figure(summary: pd.DataFrame, alpha: float) -> Figure:
     """Mean and standard deviation of the answers to each question, PIEs beside other images (the paper's figure 6)."""
-    drawn = Figure(figsize=(WIDTH, 3.0), layout="constrained")
+    panels = Figure(figsize=(WIDTH, 3.0), layout="constrained")
     for i, row in enumerate(summary.itertuples(index=False)):
-        _panel(drawn.add_subplot(1, len(summary), i + 1), row, alpha)
-    return drawn
+        _panel(panels.add_subplot(1, len(summary), i + 1), row, alpha)
+    return panels
 
 
 def _mean(question: str, mean: float, sd: float) -> str:

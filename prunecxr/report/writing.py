@@ -20,11 +20,11 @@ def write(folder: Path, report: Report[T], findings: T, page: str = "report.html
         (folder / name).mkdir(parents=True, exist_ok=True)
     for name, table in {**_own_tables(report, findings), **findings.tables}.items():
         table.to_csv(folder / "tables" / f"{name}.csv", index=False)
-    drawn = illustrate(report.sections, findings)
-    for picture in drawn:
+    pictures = illustrate(report.sections, findings)
+    for picture in pictures:
         (folder / "figures" / f"{picture.name}.svg").write_bytes(picture.svg)
         (folder / "figures" / f"{picture.name}.png").write_bytes(picture.png)
-    (folder / page).write_text(render(report, findings, drawn), encoding="utf-8")
+    (folder / page).write_text(render(report, findings, pictures), encoding="utf-8")
 
 
 def _own_tables(report: Report[T], findings: T) -> dict[str, pd.DataFrame]:

@@ -37,6 +37,8 @@ def open_study(
     )
     with run.files() as folder:
         (folder / names.RECIPE).write_text(to_recipe(config), encoding="utf-8")
+    if not params:  # a new one: commands that merely need a parent for their runs never touch it again
+        run.finish()
     return run
 
 

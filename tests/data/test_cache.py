@@ -19,7 +19,8 @@ from PIL import Image
 
 from prunecxr.data.cache import cache_images, data_fingerprint
 from prunecxr.data.cache_files import checksums_of
-from prunecxr.data.images import FolderImages, UndecodableImage
+from prunecxr.data.decoding import UndecodableImage
+from prunecxr.data.folders import FolderImages
 from prunecxr.data.labels import LabelTable
 from prunecxr.errors import EnvironmentFault, UserError
 
@@ -141,6 +142,7 @@ def flip_a_bit(path: Path, at: int) -> None:
 @pytest.mark.parametrize("at", [0, 639, 1700, 40 * 64 - 1])
 def test_a_flipped_bit_is_noticed_said_and_never_used(tmp_path: Path, monkeypatch, caplog, at: int):
     monkeypatch.setattr("prunecxr.data.cache_files.CHECKED", 600)  # several checksums
+    caplog.set_level("WARNING")  # MLflow, where it is loaded, raises that of all logs
     whole = cache_images(Drawn(), 8, "bilinear", tmp_path)
     expected, again = np.array(whole.pixels), Drawn()
     (path,) = tmp_path.glob("*.pixels")

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from prunecxr.data.images import INTERPOLATIONS, FolderIndex, UndecodableImage, decode_image, resize
+from prunecxr.data.decoding import UndecodableImage
+from prunecxr.data.folders import FolderIndex
+from prunecxr.data.images import INTERPOLATIONS, decode_image, resize
 from prunecxr.data.labels import LabelTable
 from prunecxr.errors import UserError
 

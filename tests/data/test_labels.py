@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunecxr.data.labels import class_warnings, find_split_files, read_splits, read_table
+from prunecxr.data.labels import read_table
+from prunecxr.data.splits import class_warnings, find_split_files, read_splits
 from prunecxr.errors import UserError
 
 GOOD = "id,Mass,No Finding,subj_id\n1_0.png,1,0,1\n1_1.png,0,1,1\n2_0.png,0,1,2\n"

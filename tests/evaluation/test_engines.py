@@ -118,6 +118,7 @@ COLOURS = np.random.default_rng(0).integers(0, 256, (21, 32, 32, 3)).astype(np.u
     ],
 )
 def test_masks_of_colour_images_come_batch_by_batch(engine, compute, caplog):
+    caplog.set_level("WARNING")
     model = build_unet((4, 4, 8, 8, 16, 4), seed=0).to(compute.device)
     evaluator, advanced = Evaluator(model, compute, engine), []
     shapes, batches = [], []
@@ -151,6 +152,7 @@ def test_an_engine_is_made_anew_for_larger_batches_and_other_shapes(monkeypatch,
 
 def test_auto_goes_on_where_its_choice_does_not_work(monkeypatch, caplog):
     monkeypatch.setitem(engines.ENGINES, "fused", broken)
+    caplog.set_level("WARNING")
     model = tiny.network()
     logits = Evaluator(model, BF16).logits(PIXELS)
     with outputs_in_fp32(model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
 import pkgutil
@@ -14,12 +15,15 @@ from pathlib import Path
 import optuna
 import pandas as pd
 import pytest
+from jinja2 import UndefinedError
 from matplotlib.figure import Figure
 
+import prunecxr
 from prunecxr.report.illustration import illustrate
 from prunecxr.report.page import render
 from prunecxr.report.section import Answer, Section
 from prunecxr.report.style import new_figure
+from prunecxr.report.template import fill
 from prunecxr.report.writing import write
 from prunecxr.studies.localization.sections import catalogue as localization
 from prunecxr.studies.pruning.sections import catalogue as pruning
@@ -133,6 +137,23 @@ def test_every_file_is_in_the_list(study: str) -> None:
             assert loaded.answer in listed.ANSWERS, module.name
 
 
+PACKAGE = Path(prunecxr.__file__).parent
+PAGES = [*PACKAGE.glob("report/*.py"), *PACKAGE.glob("studies/*/sections/**/*.py")]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_pages_know_no_other_study_no_training_and_no_tracking(path: Path) -> None:
+    """Read from the text, so that a new file is covered the day it is written."""
+    study = path.relative_to(PACKAGE).parts[1] if "studies" in path.parts else None
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        for name in names:
+            assert not re.match(r"torch|mlflow|prunecxr\.(tracking|data|learning|compression|work)\b", name), name
+            if name.startswith("prunecxr.studies."):
+                assert name.split(".")[2] == study, name
+
+
 def text_of(section: Section, findings: object) -> str | None:
     """What an element says: part, title, caption and alternative text, note, and the columns of its table."""
     lines = []
@@ -192,6 +213,11 @@ def test_a_search_draws_what_its_trials_allow() -> None:
     assert set(absent) == {"importances", "slice", "parallel_coordinate"}
     study.optimize(lambda trial: trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True), n_trials=3)
     assert all(one.caption and one.alt for one in illustrate(search.SECTIONS, study))
+
+
+def test_a_value_that_a_template_lacks_is_an_error() -> None:
+    with pytest.raises(UndefinedError):
+        fill("form.html", reader=1)
 
 
 def test_an_answer_reads_as_one_text() -> None:

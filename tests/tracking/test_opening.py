@@ -26,7 +26,7 @@ OPEN = "import sys; from prunecxr.tracking.store import open_store; print(open_s
 
 
 @pytest.fixture(autouse=True)
-def _clean(monkeypatch, tmp_path):
+def _clean(monkeypatch, tmp_path, stores_from_nothing):  # noqa: ARG001
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)

@@ -13,8 +13,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from prunecxr import __version__
+from prunecxr.data.folders import FolderIndex
 from prunecxr.data.held_out import open_held_out
-from prunecxr.data.images import FolderIndex, ImageSource
+from prunecxr.data.images import ImageSource
 from prunecxr.data.labels import LabelTable
 from prunecxr.errors import UserError
 from prunecxr.report import reader_answers

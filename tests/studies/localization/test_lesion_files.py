@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prunecxr.data.images import UndecodableImage
+from prunecxr.data.decoding import UndecodableImage
 from prunecxr.studies.localization.lesions.files import LesionImages, LesionMasks, decode_mask, decode_rgb
 from tests.lesion_files import lesion, write_picture
 

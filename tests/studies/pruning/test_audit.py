@@ -19,10 +19,11 @@ from prunecxr.errors import UserError
 from prunecxr.evaluation.predict import predict_logits, probabilities
 from prunecxr.networks.families import build_model
 from prunecxr.options.command_line import parse
+from prunecxr.studies.commands import analyze, register
 from prunecxr.studies.pruning import audit as auditing
-from prunecxr.studies.pruning import importing, registration, study
-from prunecxr.studies.pruning.analyze import analyze
+from prunecxr.studies.pruning import importing, study
 from prunecxr.tracking import names, query, registry, runs
+from prunecxr.tracking.artifacts import fetch
 from tests.studies.conftest import small
 from tests.tiny import CPU
 
@@ -80,8 +81,8 @@ def test_a_state_dict_becomes_a_study(store, folder, capsys):
     assert f"model at sparsity 0.9: models:/prunecxr-csv-{SMALLEST}@seed-00-k90" in said
     assert counts(store) == {"study": 1, "seed": 1, "variant": 3}
     (seed_run,) = runs.search(store, {names.KIND: "seed"}, finished=True)
-    assert "cfg/architecture" in seed_run.data.params
-    assert not {"cfg/epochs", "cfg/learning_rate"} & set(seed_run.data.params)
+    assert "cfg/architecture" in seed_run.params()
+    assert not {"cfg/epochs", "cfg/learning_rate"} & set(seed_run.params())
 
     # the dense network is the file's, and its predictions are what that computes from the images
     network = build_model(SMALLEST, 3, "none", 0).eval()
@@ -91,7 +92,7 @@ def test_a_state_dict_becomes_a_study(store, folder, capsys):
     ids = pd.read_csv(folder / "test.csv")["id"]
     pixels = np.stack([np.asarray(Image.open(folder / "images" / name)) for name in ids])
     (dense,) = runs.search(store, {names.KIND: "variant", names.SPARSITY: "0.00"})
-    stored = pd.read_parquet(query.fetch(store, dense.info.run_id, names.PREDICTIONS, Path()))
+    stored = pd.read_parquet(fetch(dense, names.PREDICTIONS, Path()))
     assert stored["id"].tolist() == ids.tolist()
     np.testing.assert_array_equal(stored[list(CLASSES)], probabilities(predict_logits(network, pixels, CPU)))
 
@@ -114,9 +115,9 @@ def test_several_files_make_a_population_that_is_analysed(store, folder, capsys)
     assert "warning: The networks were trained elsewhere" in said
     assert "missing" not in said
     (run,) = runs.search(store, {names.KIND: "analysis"})
-    page = query.fetch(store, run.info.run_id, names.REPORT, folder).read_text(encoding="utf-8")
+    page = fetch(run, names.REPORT, folder).read_text(encoding="utf-8")
     assert "Images are not shown" not in page
-    table = pd.read_csv(query.fetch(store, run.info.run_id, "tables/weights.csv", folder))
+    table = pd.read_csv(fetch(run, "tables/weights.csv", folder))
     assert set(table["n"]) == {2}
 
 
@@ -158,7 +159,7 @@ def test_a_network_trained_here_comes_back_with_its_own_predictions(store, folde
         tables = []
         for name in ("small", "back"):
             (run,) = runs.search(store, {**tags, names.STUDY: name})
-            tables.append(pd.read_parquet(query.fetch(store, run.info.run_id, names.PREDICTIONS, folder)))
+            tables.append(pd.read_parquet(fetch(run, names.PREDICTIONS, folder)))
         pd.testing.assert_frame_equal(*tables, check_exact=True)
     counts_there = query.read_population(store, "small", "magnitude").scores["train_count"]
     np.testing.assert_array_equal(query.read_population(store, "back", "magnitude").scores["train_count"], counts_there)
@@ -168,15 +169,15 @@ def test_a_killed_audit_continues(store, folder, monkeypatch, capsys):
     def killed(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(auditing, "register_dense", killed)
+    monkeypatch.setattr(auditing, "log_network", killed)
     with pytest.raises(KeyboardInterrupt):
         audit(store, folder, "0.pt")
-    assert [run.info.status for run in runs.search(store, {names.KIND: "seed"})] == ["KILLED"]
+    assert [run.status for run in runs.search(store, {names.KIND: "seed"})] == ["KILLED"]
     monkeypatch.undo()
     audit(store, folder, "0.pt")
     assert "3 variant(s) evaluated" in capsys.readouterr().out
     assert counts(store) == {"study": 1, "seed": 1, "variant": 3}
-    assert {run.info.status for run in runs.search(store, {})} == {"FINISHED"}
+    assert {run.status for run in runs.search(store, {})} == {"FINISHED"}
 
 
 def test_its_seed_run_can_be_pruned_further(store, folder, monkeypatch, capsys):
@@ -184,7 +185,7 @@ def test_its_seed_run_can_be_pruned_further(store, folder, monkeypatch, capsys):
     (seed_run,) = runs.search(store, {names.KIND: "seed"})
     uri = f"models:/prunecxr-csv-{SMALLEST}@seed-00"
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "tests")
-    for i, option in enumerate((f"--run={seed_run.info.run_id}", f"--model={uri}")):
+    for i, option in enumerate((f"--run={seed_run.id}", f"--model={uri}")):
         monkeypatch.setattr("sys.argv", ["prune", option, f"--sparsities=0,0.{i + 3}"])
         entry.command()
         assert "1 variant(s) evaluated, 1 found" in capsys.readouterr().out
@@ -265,14 +266,14 @@ def test_studies_do_not_mix(store, folder, tmp_path, monkeypatch):
         importing.import_predictions(store, config, tmp_path / "p", folder / "test.csv", None)
 
     own = runs.find(store, "study", {names.STUDY: "small"})
-    before = query.fetch(store, own.id, names.RECIPE, tmp_path).read_text()
+    before = fetch(own, names.RECIPE, tmp_path).read_text()
     total = counts(store)
     with pytest.raises(UserError, match="'small' holds networks that were trained here; give imported predictions a"):
         bring("small")
     with pytest.raises(UserError, match="'small' holds networks that were trained here; give networks that were train"):
         audit(store, folder, "0.pt", study="small")
     assert counts(store) == total
-    assert query.fetch(store, own.id, names.RECIPE, tmp_path).read_text() == before
+    assert fetch(own, names.RECIPE, tmp_path).read_text() == before
 
     bring("brought")
     bring("brought")  # again: found
@@ -288,9 +289,9 @@ def test_studies_do_not_mix(store, folder, tmp_path, monkeypatch):
     (variant, *_) = runs.search(store, {names.KIND: "variant", names.STUDY: "brought"})
     with pytest.raises(UserError, match=f"seed run {seed_run.id} holds imported predictions; there is no network to"):
         study.resolve_seed_run(store, seed_run.id)
-    for run_id in (seed_run.id, variant.info.run_id):
+    for run_id in (seed_run.id, variant.id):
         with pytest.raises(UserError, match=f"{run_id} holds imported predictions; there is no network to register"):
-            registration.register(store, run_id)
+            register(store, run_id)
 
 
 def test_the_command_line(store, folder, monkeypatch, capsys):
@@ -301,7 +302,7 @@ def test_the_command_line(store, folder, monkeypatch, capsys):
     entry.command()
     assert "2 variant(s) evaluated" in capsys.readouterr().out
     (seed_run,) = runs.search(store, {names.KIND: "seed", names.SEED: "7", names.STUDY: "mine"}, finished=True)
-    assert seed_run.data.params["used/model"] == f"{folder}/1.pt"
+    assert seed_run.params()["used/model"] == f"{folder}/1.pt"
     monkeypatch.setattr("sys.argv", ["prune", *argv, "--epochs=3"])
     with pytest.raises(UserError, match="option epochs: prune does not take it"):
         entry.command()

@@ -22,7 +22,7 @@ def population(*seed_runs: str) -> SimpleNamespace:
 
 
 def seed_run(store, seed: int, seconds: float | None) -> str:
-    run = runs.find_or_create(store, "seed", {names.KEY: f"s{seed}", names.STUDY: "small"}, name=f"seed-{seed}")
+    run = runs.create(store, "seed", {names.KEY: f"s{seed}", names.STUDY: "small"}, name=f"seed-{seed}")
     if seconds is not None:
         params = {f"cfg/{name}": text for name, text in flatten(small()).items()}
         run.log(metrics={"train_seconds": seconds, "best_epoch": 4}, params={**params, "used/device": "cpu"})
@@ -59,10 +59,10 @@ def answers() -> pd.DataFrame:
 def read(store, key: str, population_key: str) -> str:
     """Answers about an analysis of that population; the id of the run that holds them."""
     tags = {names.STUDY: "small", names.POPULATION: population_key, names.METHOD: "magnitude"}
-    analysis = runs.find_or_create(store, "analysis", {names.KEY: f"a{key}", **tags}, name="analysis")
-    export = runs.find_or_create(store, "reader_export", {names.KEY: f"e{key}", names.STUDY: "small"}, name="forms")
+    analysis = runs.create(store, "analysis", {names.KEY: f"a{key}", **tags}, name="analysis")
+    export = runs.create(store, "reader_export", {names.KEY: f"e{key}", names.STUDY: "small"}, name="forms")
     export.log(params={"cfg/analysis": analysis.id})
-    run = runs.find_or_create(store, "reader_import", {names.KEY: f"i{key}", names.STUDY: "small"}, name="answers")
+    run = runs.create(store, "reader_import", {names.KEY: f"i{key}", names.STUDY: "small"}, name="answers")
     run.log(params={"cfg/export_run": export.id})
     with run.files() as folder:
         (folder / "tables").mkdir()
@@ -86,8 +86,8 @@ def test_only_answers_about_this_population_count(store) -> None:
 
 @pytest.mark.parametrize("missing", ["cfg/analysis", "cfg/export_run"])
 def test_answers_without_a_trace_are_left_out(store, missing: str) -> None:
-    run = runs.find_or_create(store, "reader_import", {names.KEY: "x", names.STUDY: "small"}, name="answers")
-    export = runs.find_or_create(store, "reader_export", {names.KEY: "e", names.STUDY: "small"}, name="forms")
+    run = runs.create(store, "reader_import", {names.KEY: "x", names.STUDY: "small"}, name="answers")
+    export = runs.create(store, "reader_export", {names.KEY: "e", names.STUDY: "small"}, name="forms")
     run.log(params={} if missing == "cfg/export_run" else {"cfg/export_run": export.id})
     run.finish()
     assert reader_answers(store, population()) is None

@@ -13,9 +13,10 @@ from entrypoints import import_predictions as entry
 from entrypoints.analyze import DECLARATION as ANALYZE
 from prunecxr.errors import UserError
 from prunecxr.options.command_line import parse
+from prunecxr.studies.commands import analyze
 from prunecxr.studies.pruning import importing, material
-from prunecxr.studies.pruning.analyze import analyze
 from prunecxr.tracking import names, query, runs
+from prunecxr.tracking.artifacts import fetch
 from tests.studies.conftest import small
 
 GIVEN = parse(ANALYZE, ["--study=brought", "--bootstrap=200"])[1]
@@ -72,16 +73,16 @@ def test_the_store_holds_the_contract(store, folder, capsys):
     assert counts(store) == {"study": 1, "seed": 2, "variant": 6}
     (study,) = runs.search(store, {names.KIND: "study"}, finished=True)
     for seed_run in runs.search(store, {names.KIND: "seed"}, finished=True):
-        assert seed_run.data.tags[names.PARENT] == study.info.run_id
-        history = store.client.get_metric_history(seed_run.info.run_id, "curve_ap/Mass")
+        assert seed_run.tags[names.PARENT] == study.id
+        history = store.client.get_metric_history(seed_run.id, "curve_ap/Mass")
         assert sorted(metric.step for metric in history) == [0, 50, 90]
     for run in runs.search(store, {names.KIND: "variant", names.DATASET: "ours", names.ARCHITECTURE: "densenet121"}):
-        assert run.info.status == "FINISHED"
-        assert run.data.metrics["realised_sparsity"] == float(run.data.tags[names.SPARSITY])
-        assert "nonzero_weights" not in run.data.metrics
-        assert {"mean_ap", "mean_auroc", "mean_f1", "ap/Hernia", "auroc/No Finding", "f1/Mass"} <= set(run.data.metrics)
-        stored = pd.read_parquet(query.fetch(store, run.info.run_id, names.PREDICTIONS, Path()))
-        seed, k = run.data.tags[names.SEED], float(run.data.tags[names.SPARSITY])
+        assert run.status == "FINISHED"
+        assert run.metrics()["realised_sparsity"] == float(run.tags[names.SPARSITY])
+        assert "nonzero_weights" not in run.metrics()
+        assert {"mean_ap", "mean_auroc", "mean_f1", "ap/Hernia", "auroc/No Finding", "f1/Mass"} <= set(run.metrics())
+        stored = pd.read_parquet(fetch(run, names.PREDICTIONS, Path()))
+        seed, k = run.tags[names.SEED], float(run.tags[names.SPARSITY])
         given = pd.read_pickle(folder / "p" / f"x_resnet50_seed-{seed}_prune-{k:g}.pkl")
         assert stored["id"].tolist() == pd.read_csv(folder / "test.csv")["id"].tolist()
         np.testing.assert_array_equal(stored[["Mass", "Hernia", "No Finding"]], given.drop(columns="label"))
@@ -120,13 +121,13 @@ def test_a_killed_import_continues(store, folder, capsys, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         bring(store, folder)
     monkeypatch.undo()
-    assert [run.info.status for run in runs.search(store, {names.KIND: "study"})] == ["KILLED"]
+    assert [run.status for run in runs.search(store, {names.KIND: "study"})] == ["KILLED"]
     done = len(runs.search(store, {names.KIND: "variant"}, finished=True))
     assert done == 4
     bring(store, folder)
     assert "2 variant(s) imported, 4 found" in capsys.readouterr().out
     assert counts(store) == {"study": 1, "seed": 2, "variant": 6}
-    assert not [run for run in runs.search(store, {}) if run.info.status != "FINISHED"]
+    assert not [run for run in runs.search(store, {}) if run.status != "FINISHED"]
 
 
 def test_the_analysis_cannot_tell(done, tmp_path):
@@ -135,7 +136,7 @@ def test_the_analysis_cannot_tell(done, tmp_path):
     trained = query.read_population(store, "small", "magnitude")
     (tmp_path / "p").mkdir()
     for seed, k, run_id in trained.variants[["seed", "sparsity", "run_id"]].itertuples(index=False):
-        path = query.fetch(store, run_id, names.PREDICTIONS, tmp_path)
+        path = fetch(runs.get_existing(store, run_id), names.PREDICTIONS, tmp_path)
         (tmp_path / "p" / f"seed-{seed}_prune-{k:g}.parquet").write_bytes(path.read_bytes())
     dataset = material.open_dataset(small().data)
     for split in ("train", "test"):
@@ -152,9 +153,9 @@ def test_the_analysis_cannot_tell(done, tmp_path):
     (own,) = runs.search(store, {names.KIND: "analysis", names.STUDY: "small"})
     analyze(store, GIVEN, None)
     (new,) = runs.search(store, {names.KIND: "analysis", names.STUDY: "brought"})
-    assert new.data.metrics == own.data.metrics
+    assert new.metrics() == own.metrics()
     for table in ("overall", "curves", "classes", "correlations", "pairs", "ols", "pies", "pie_ratios"):
-        texts = [query.fetch(store, run.info.run_id, f"tables/{table}.csv", tmp_path).read_text() for run in (own, new)]
+        texts = [fetch(run, f"tables/{table}.csv", tmp_path).read_text() for run in (own, new)]
         assert texts[0] == texts[1], table
 
 
@@ -164,9 +165,9 @@ def test_unknown_training_frequencies_are_said(store, folder, capsys):
     analyze(store, GIVEN, None)
     assert "warning: Training frequencies are unknown" in capsys.readouterr().out
     (run,) = runs.search(store, {names.KIND: "analysis"})
-    table = pd.read_csv(query.fetch(store, run.info.run_id, "tables/classes.csv", folder))
+    table = pd.read_csv(fetch(run, "tables/classes.csv", folder))
     assert table["train_count"].isna().all()
-    page = query.fetch(store, run.info.run_id, names.REPORT, folder).read_text(encoding="utf-8")
+    page = fetch(run, names.REPORT, folder).read_text(encoding="utf-8")
     assert "Training frequencies are unknown" in page
 
 
@@ -188,7 +189,7 @@ def test_a_corrected_file_replaces_its_variant(store, folder, capsys):
     assert "1 variant(s) imported, 5 found" in capsys.readouterr().out
     scores = query.read_population(store, "brought", "magnitude").scores
     newest = runs.search(store, {names.KIND: "variant"})[0]
-    assert float(scores["ap"].sel({"seed": 3, "sparsity": 0.9, "class": "Mass"})) == newest.data.metrics["ap/Mass"]
+    assert float(scores["ap"].sel({"seed": 3, "sparsity": 0.9, "class": "Mass"})) == newest.metrics()["ap/Mass"]
 
 
 @pytest.mark.parametrize("fault", ["value", "missing", "rows", "malicious"])
@@ -221,7 +222,7 @@ def test_a_file_that_changes_meanwhile_is_an_error(store, folder, monkeypatch):
     with pytest.raises(UserError, match="prune-0.pkl: changed while it was imported"):
         bring(store, folder)
     (study,) = runs.search(store, {names.KIND: "study"})
-    assert study.info.status == "FAILED"
+    assert study.status == "FAILED"
 
 
 @pytest.mark.parametrize(

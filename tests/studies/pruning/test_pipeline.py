@@ -15,11 +15,11 @@ from entrypoints.analyze import DECLARATION as ANALYZE
 from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.evaluation.metrics import class_scores
 from prunecxr.options.command_line import parse
-from prunecxr.studies.pruning import material, population, registration, study
-from prunecxr.studies.pruning.analyze import analyze
+from prunecxr.studies.commands import analyze, register
+from prunecxr.studies.pruning import material, study, task
 from prunecxr.studies.pruning.check import check_data
 from prunecxr.tracking import names, registry, runs
-from prunecxr.tracking.query import fetch
+from prunecxr.tracking.artifacts import fetch
 from tests.studies.conftest import small
 
 # The command line `--study=small` of the analysis.
@@ -57,12 +57,12 @@ def test_the_store_holds_the_contract(done):
     store, said = done
     assert counts(store) == {"study": 1, "seed": 2, "variant": 6, "analysis": 1}
     (study_run,) = of_kind(store, "study")
-    seeds = {run.data.tags[names.SEED]: run for run in of_kind(store, "seed")}
+    seeds = {run.tags[names.SEED]: run for run in of_kind(store, "seed")}
     assert set(seeds) == {"0", "1"}
-    assert all(run.data.tags[names.PARENT] == study_run.info.run_id for run in seeds.values())
+    assert all(run.tags[names.PARENT] == study_run.id for run in seeds.values())
     for run in of_kind(store, "variant"):
-        tags, metrics = run.data.tags, run.data.metrics
-        assert tags[names.PARENT] == seeds[tags[names.SEED]].info.run_id
+        tags, metrics = run.tags, run.metrics()
+        assert tags[names.PARENT] == seeds[tags[names.SEED]].id
         assert tags[names.SPARSITY] in ("0.00", "0.50", "0.90")
         assert (tags[names.METHOD], tags[names.DATASET], tags[names.ARCHITECTURE]) == (
             "magnitude",
@@ -79,39 +79,38 @@ def test_the_store_holds_the_contract(done):
             "auroc/Mass",
             "f1/No Finding",
         } <= set(metrics)
-        table = pd.read_parquet(fetch(store, run.info.run_id, "predictions.parquet", Path()))
+        table = pd.read_parquet(fetch(run, "predictions.parquet", Path()))
         assert len(table) == 60
         assert table.columns[0] == "id"
         assert set(table.dtypes.iloc[1:].astype(str)) == {"float32"}
-        recipe = json.loads(fetch(store, run.info.run_id, "recipe.json", Path()).read_text())
+        recipe = json.loads(fetch(run, "recipe.json", Path()).read_text())
         assert recipe["sparsity"] == float(tags[names.SPARSITY])
     for run in seeds.values():
-        history = store.client.get_metric_history(run.info.run_id, "curve_mean_ap")
+        history = store.client.get_metric_history(run.id, "curve_mean_ap")
         assert sorted(metric.step for metric in history) == [0, 50, 90]
-        epochs = store.client.get_metric_history(run.info.run_id, "val_mean_ap")
+        epochs = store.client.get_metric_history(run.id, "val_mean_ap")
         assert [metric.step for metric in epochs] == [0, 1]
-        assert {"train_loss", "val_loss", "val_mean_auroc", "curve_ap/Effusion"} <= set(run.data.metrics)
-        assert len(run.inputs.dataset_inputs) == 3
-        assert run.info.status == "FINISHED"
-        table = pd.read_csv(fetch(store, run.info.run_id, "weights/histogram.csv", Path()))
-        assert run.data.metrics["share_below_0.01"] == pytest.approx(
+        assert {"train_loss", "val_loss", "val_mean_auroc", "curve_ap/Effusion"} <= set(run.metrics())
+        assert len(store.client.get_run(run.id).inputs.dataset_inputs) == 3
+        assert run.status == "FINISHED"
+        table = pd.read_csv(fetch(run, "weights/histogram.csv", Path()))
+        assert run.metrics()["share_below_0.01"] == pytest.approx(
             table["count"][table["high"] <= 0.01].sum() / table["count"].sum()
         )
     assert "report.html" in said
     assert "compareRunsMode=CHART" in said
     assert "models:/prunecxr-phantom-resnet18@seed-01-k90" in said
-    assert "# small" in study_run.data.tags[names.NOTE]
-    for metric in ("median_mean_ap", "forgettability/Effusion"):
-        history = store.client.get_metric_history(study_run.info.run_id, metric)
-        assert [point.step for point in history] == [0, 50, 90]
+    assert "# small" in study_run.tags[names.NOTE]
 
 
 def test_the_analysis_run_holds_tables_figures_and_report(done):
     store, _ = done
     (run,) = of_kind(store, "analysis")
     (study_run,) = of_kind(store, "study")
-    assert run.data.tags[names.PARENT] == study_run.info.run_id
-    folder = fetch(store, run.info.run_id, "report.html", Path()).parent
+    assert run.tags[names.PARENT] == study_run.id
+    for metric in ("median_mean_ap", "forgettability/Effusion"):
+        assert [step for step, _ in run.history(metric)] == [0, 50, 90]
+    folder = fetch(run, "report.html", Path()).parent
     columns = {
         "overall": "sparsity,median_mean_ap,q25,q75,n,welch_t,welch_p,welch_p_holm,significant_drop",
         "curves": "class,sparsity,relative_change,q25,q75,chance_corrected_relative_change",
@@ -165,7 +164,7 @@ def test_registered_models_are_the_variants_that_were_evaluated(done):
     dense = registry.load_network("models:/prunecxr-phantom-resnet18@seed-01")
     for alias, sparsity in (("seed-01", "0.00"), ("seed-01-k90", "0.90")):
         (run,) = of_kind(store, "variant", SEED="1", SPARSITY=sparsity)
-        stored = pd.read_parquet(fetch(store, run.info.run_id, "predictions.parquet", Path()))
+        stored = pd.read_parquet(fetch(run, "predictions.parquet", Path()))
         predicted = mlflow.pyfunc.load_model(f"models:/prunecxr-phantom-resnet18@{alias}").predict(images)
         assert predicted.columns.tolist() == stored.columns[1:].tolist()
         assert np.array_equal(predicted.to_numpy(), stored.iloc[:, 1:].to_numpy())  # bit for bit, at fp32
@@ -174,7 +173,7 @@ def test_registered_models_are_the_variants_that_were_evaluated(done):
         assert torch.equal(network.conv1.weight[kept], dense.conv1.weight[kept])
         version = store.client.get_model_version_by_alias("prunecxr-phantom-resnet18", alias)
         assert {"seed", "sparsity", "method", "study", "mean_ap"} <= set(version.tags)
-        assert version.tags["mean_ap"] == f"{run.data.metrics['mean_ap']:.6f}"
+        assert version.tags["mean_ap"] == f"{run.metrics()['mean_ap']:.6f}"
 
 
 def test_any_variant_can_be_registered_later(done, capsys):
@@ -182,13 +181,13 @@ def test_any_variant_can_be_registered_later(done, capsys):
 
     store, _ = done
     (run,) = of_kind(store, "variant", SEED="0", SPARSITY="0.50")
-    registration.register(store, run.info.run_id)
+    register(store, run.id)
     assert "models:/prunecxr-phantom-resnet18@seed-00-k50" in capsys.readouterr().out
-    stored = pd.read_parquet(fetch(store, run.info.run_id, "predictions.parquet", Path()))
+    stored = pd.read_parquet(fetch(run, "predictions.parquet", Path()))
     predicted = mlflow.pyfunc.load_model("models:/prunecxr-phantom-resnet18@seed-00-k50").predict(pixels(small()))
     assert np.array_equal(predicted.to_numpy(), stored.iloc[:, 1:].to_numpy())
     versions = len(store.client.search_model_versions("name = 'prunecxr-phantom-resnet18'"))
-    registration.register(store, run.info.run_id)
+    register(store, run.id)
     assert len(store.client.search_model_versions("name = 'prunecxr-phantom-resnet18'")) == versions
 
 
@@ -209,23 +208,21 @@ def test_a_model_registered_in_16_bits_tells_what_that_costs(own):
     scores = class_scores(labels, predicted.to_numpy(), list(predicted.columns))["ap"]
     version = own.client.get_model_version_by_alias(name, alias)
     assert version.tags["precision"] == "fp16"
-    change = scores.mean() - run.data.metrics["mean_ap"]
+    change = scores.mean() - run.metrics()["mean_ap"]
     assert float(version.tags["mean_ap_change"]) == pytest.approx(change, abs=1e-6)
-    assert run.data.metrics["fp16_mean_ap_change"] == pytest.approx(change, abs=1e-9)
-    worst = max(
-        abs(scores[c] - run.data.metrics.get(names.metric_name("ap", c), np.nan)) for c in scores.dropna().index
-    )
-    assert run.data.metrics["fp16_largest_ap_change"] == pytest.approx(worst, abs=1e-9)
-    stored = pd.read_parquet(fetch(own, run.info.run_id, "predictions.parquet", Path())).iloc[:, 1:].to_numpy()
+    assert run.metrics()["fp16_mean_ap_change"] == pytest.approx(change, abs=1e-9)
+    worst = max(abs(scores[c] - run.metrics().get(names.metric_name("ap", c), np.nan)) for c in scores.dropna().index)
+    assert run.metrics()["fp16_largest_ap_change"] == pytest.approx(worst, abs=1e-9)
+    stored = pd.read_parquet(fetch(run, "predictions.parquet", Path())).iloc[:, 1:].to_numpy()
     assert 0 < np.abs(predicted.to_numpy() - stored).max() < 0.01  # the variant itself was evaluated as it is
 
 
 def test_registering_checks_the_weights_against_what_was_evaluated(own):
     store = own
     (run,) = of_kind(store, "variant", SEED="0", SPARSITY="0.50")
-    store.client.log_metric(run.info.run_id, names.NONZERO_WEIGHTS, 17)
+    store.client.log_metric(run.id, names.NONZERO_WEIGHTS, 17)
     with pytest.raises(EnvironmentFault, match="but 17 were evaluated"):
-        registration.register(store, run.info.run_id)
+        register(store, run.id)
 
 
 def test_the_steps_alone(store, capsys):
@@ -235,9 +232,9 @@ def test_the_steps_alone(store, capsys):
     assert counts(store) == {"study": 1, "seed": 1}
     said = capsys.readouterr().out
     (seed_run,) = of_kind(store, "seed")
-    assert f"-e prune -P run={seed_run.info.run_id}" in said
+    assert f"-e prune -P run={seed_run.id}" in said
     for added in (3, 0):
-        study.prune(store, config, study.resolve_seed_run(store, seed_run.info.run_id))
+        study.prune(store, config, study.resolve_seed_run(store, seed_run.id))
         assert f"{added} variant(s) evaluated" in capsys.readouterr().out
     assert counts(store) == {"study": 1, "seed": 1, "variant": 3}
     analyze(store, GIVEN, None)
@@ -262,8 +259,8 @@ def test_pruning_wants_the_images_and_study_of_the_training(done):
 def test_the_model_that_is_pruned_may_be_named_by_its_uri(store):
     study.train(store, small(), 7)
     (seed_run,) = of_kind(store, "seed")
-    for uri in ("models:/prunecxr-phantom-resnet18@seed-07", seed_run.data.tags[names.MODEL]):
-        assert registry.run_of_model(store, uri) == seed_run.info.run_id
+    for uri in ("models:/prunecxr-phantom-resnet18@seed-07", seed_run.tags[names.MODEL]):
+        assert registry.run_of_model(store, uri) == seed_run.id
     for uri in ("x", "models:/name", "runs:/abc/model"):
         with pytest.raises(UserError, match="is neither models:/<name>@<alias> nor"):
             registry.run_of_model(store, uri)
@@ -273,14 +270,14 @@ def test_random_pruning_stands_beside_magnitude(own):
     store = own
     study.run_study(store, small(method="random", seeds="1"))
     (run,) = of_kind(store, "variant", METHOD="random", SPARSITY="0.50", SEED="0")
-    assert run.data.metrics["realised_sparsity"] == pytest.approx(0.5, abs=1e-6)
-    history = store.client.get_metric_history(run.data.tags[names.PARENT], "random_curve_mean_ap")
+    assert run.metrics()["realised_sparsity"] == pytest.approx(0.5, abs=1e-6)
+    history = store.client.get_metric_history(run.tags[names.PARENT], "random_curve_mean_ap")
     assert [metric.step for metric in history] == [0, 50, 90]
     store.client.get_model_version_by_alias("prunecxr-phantom-resnet18", "seed-00-random-k90")
     analyses = of_kind(store, "analysis")
     assert len(analyses) == 2
-    (newest,) = (run for run in analyses if run.data.tags[names.METHOD] == "random")
-    table = pd.read_csv(fetch(store, newest.info.run_id, "tables/methods.csv", Path()))
+    (newest,) = (run for run in analyses if run.tags[names.METHOD] == "random")
+    table = pd.read_csv(fetch(newest, "tables/methods.csv", Path()))
     raw = ["median_mean_ap", "q25", "q75"]
     corrected = [f"chance_corrected_{name}" for name in raw]
     assert table.columns.tolist() == ["method", "sparsity", *raw, "n", *corrected]
@@ -301,7 +298,7 @@ def test_a_pair_of_classes_can_be_highlighted(done):
 def test_missing_variants_are_told(own, capsys):
     store = own
     (run,) = of_kind(store, "variant", SEED="1", SPARSITY="0.50")
-    store.client.delete_run(run.info.run_id)
+    store.client.delete_run(run.id)
     capsys.readouterr()
     analyze(store, GIVEN, None)
     assert "missing (seed, sparsity): (1, 0.5)" in capsys.readouterr().out
@@ -322,16 +319,16 @@ def test_what_the_wrong_run_is(done):
     store, _ = done
     (variant, *_) = of_kind(store, "variant")
     (study_run,) = of_kind(store, "study")
-    with pytest.raises(UserError, match=f"is a variant; give its seed run, {variant.data.tags[names.PARENT]}"):
-        study.resolve_seed_run(store, variant.info.run_id)
+    with pytest.raises(UserError, match=f"is a variant; give its seed run, {variant.tags[names.PARENT]}"):
+        study.resolve_seed_run(store, variant.id)
     with pytest.raises(UserError, match="no seed run but a study"):
-        study.resolve_seed_run(store, study_run.info.run_id)
+        study.resolve_seed_run(store, study_run.id)
     with pytest.raises(UserError, match="no run 'nope'"):
         study.resolve_seed_run(store, "nope")
     with pytest.raises(UserError, match="no finished variant but a study"):
-        registration.register(store, study_run.info.run_id)
+        register(store, study_run.id)
     with pytest.raises(UserError, match="no run 'nope'"):
-        registration.register(store, "nope")
+        register(store, "nope")
 
 
 @pytest.mark.parametrize(
@@ -354,23 +351,23 @@ def test_unknown_names_fail_before_anything_is_made(store, option, value, messag
 
 def test_a_failed_training_is_marked_and_continued(store, monkeypatch):
     config = small(seeds="1")
-    real = population.fit
-    monkeypatch.setattr(population, "fit", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    real = task.fit
+    monkeypatch.setattr(task, "fit", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         study.run_study(store, config)
-    assert {run.info.status for run in (*of_kind(store, "seed"), *of_kind(store, "study"))} == {"KILLED"}
-    monkeypatch.setattr(population, "fit", real)
+    assert {run.status for run in (*of_kind(store, "seed"), *of_kind(store, "study"))} == {"KILLED"}
+    monkeypatch.setattr(task, "fit", real)
     study.run_study(store, config)
-    assert {run.info.status for run in (*of_kind(store, "seed"), *of_kind(store, "study"))} == {"FINISHED"}
+    assert {run.status for run in (*of_kind(store, "seed"), *of_kind(store, "study"))} == {"FINISHED"}
     assert counts(store) == {"study": 1, "seed": 1, "variant": 3, "analysis": 1}
 
 
 def test_an_interrupted_training_continues_with_other_harmless_options(store, monkeypatch):
-    real = population.fit
-    monkeypatch.setattr(population, "fit", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    real = task.fit
+    monkeypatch.setattr(task, "fit", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         study.run_study(store, small(seeds="1"))
-    monkeypatch.setattr(population, "fit", real)
+    monkeypatch.setattr(task, "fit", real)
     study.run_study(store, small(seeds="1", description="hello", bootstrap="300", eval_batch_size="32", workdir="else"))
     assert counts(store)["seed"] == 1
 
@@ -415,12 +412,12 @@ def test_real_radiographs_run_to_their_report(store, test_data, capsys):
     said = capsys.readouterr().out
     assert "Hernia" in said
     (run,) = of_kind(store, "analysis")
-    table = pd.read_csv(fetch(store, run.info.run_id, "tables/classes.csv", Path()))
+    table = pd.read_csv(fetch(run, "tables/classes.csv", Path()))
     hernia = table.set_index("class").loc["Hernia"]
     assert hernia["test_count"] == 0
     assert np.isnan(hernia["dense_ap"])
     (variant,) = of_kind(store, "variant", SPARSITY="0.00")
-    assert "ap/Hernia" not in variant.data.metrics
-    assert variant.data.metrics["mean_ap"] > 0
-    page = fetch(store, run.info.run_id, "report.html", Path()).read_text(encoding="utf-8")
+    assert "ap/Hernia" not in variant.metrics()
+    assert variant.metrics()["mean_ap"] > 0
+    page = fetch(run, "report.html", Path()).read_text(encoding="utf-8")
     assert "Hernia" in page

@@ -20,7 +20,7 @@ from prunecxr.studies.readers.answers import read_answers
 from prunecxr.studies.readers.options import Answers, Draw
 from prunecxr.studies.readers.sections.form import FORMAT
 from prunecxr.tracking import names, runs
-from prunecxr.tracking.query import fetch
+from prunecxr.tracking.artifacts import fetch
 from prunecxr.tracking.store import open_store
 from tests.studies.conftest import small
 
@@ -55,11 +55,11 @@ def store(database, tmp_path, monkeypatch, request):
 @pytest.fixture
 def analysed(store, tmp_path):
     """A store with an analysis of 40 images, 10 of them PIEs, and a folder with those images."""
-    study = runs.find_or_create(store, "study", {names.STUDY: "small"}, name="small")
+    study = runs.create(store, "study", {names.STUDY: "small"}, name="small")
     with study.files() as folder:
         (folder / names.RECIPE).write_text(to_recipe(small()), encoding="utf-8")
     study.finish()
-    runs.find_or_create(store, "variant", {names.STUDY: "small"}, name="v", parent=study.id).finish()
+    runs.create(store, "variant", {names.STUDY: "small"}, name="v", parent=study.id).finish()
     analyse(store, study, "00000000000000aa")
     rng = np.random.default_rng(0)
     (tmp_path / "pictures").mkdir()
@@ -70,7 +70,7 @@ def analysed(store, tmp_path):
 
 
 def analyse(store, study, key: str) -> None:
-    run = runs.find_or_create(store, "analysis", {names.KEY: key, names.STUDY: "small"}, name="a", parent=study.id)
+    run = runs.create(store, "analysis", {names.KEY: key, names.STUDY: "small"}, name="a", parent=study.id)
     table = pd.DataFrame({"id": [f"{i:04d}" for i in range(40)], "subject_id": [f"{i // 2:03d}" for i in range(40)]})
     table["agreement"] = np.linspace(-1, 1, 40)
     table["is_pie"] = np.arange(40) < 10
@@ -90,7 +90,7 @@ def exported(analysed, capsys):
     readers.export_forms(analysed, *options(images="pictures"))
     capsys.readouterr()
     (run,) = runs.search(analysed, {names.KIND: "reader_export"})
-    path = fetch(analysed, run.info.run_id, "key.csv", Path())
+    path = fetch(run, "key.csv", Path())
     return analysed, path.parent / "forms", pd.read_csv(path, dtype={"id": str, "subject_id": str})
 
 
@@ -100,7 +100,7 @@ def content_of(page: str) -> dict:
 
 
 def export_of(store) -> str:
-    return runs.search(store, {names.KIND: "reader_export"})[0].info.run_id
+    return runs.search(store, {names.KIND: "reader_export"})[0].id
 
 
 def answers_of(key: pd.DataFrame) -> list[dict]:
@@ -137,7 +137,7 @@ def test_an_export_is_blind_and_complete(exported):
         assert [one["labels"] for one in content["items"]] == [[name] for name in expected]
         assert table["labels"].tolist() == expected
     (run,) = runs.search(store, {names.KIND: "reader_export"})
-    assert run.data.tags[names.PARENT] == runs.find(store, "study", {names.STUDY: "small"}).id
+    assert run.tags[names.PARENT] == runs.find(store, "study", {names.STUDY: "small"}).id
 
 
 def test_images_are_those_of_the_files_at_their_full_size(exported, tmp_path):
@@ -186,21 +186,21 @@ def test_the_runs_that_mlflow_makes_become_the_export_and_the_import(analysed, m
         monkeypatch.setenv("MLFLOW_RUN_ID", own)
         readers.export_forms(open_store(analysed.uri), *options(images="pictures"))
         monkeypatch.delenv("MLFLOW_RUN_ID")
-    (first,) = [run for run in runs.search(analysed, {names.KIND: "reader_export"}) if names.KEY in run.data.tags]
-    assert first.data.params["cfg/reader_seed"] == "0"
-    assert first.info.run_id != own
-    assert client.get_run(own).data.tags[names.FOUND] == first.info.run_id
-    key = pd.read_csv(fetch(analysed, first.info.run_id, "key.csv", Path()), dtype={"id": str, "subject_id": str})
-    path = save(Path("all.json"), first.info.run_id, answers_of(key))
+    (first,) = [run for run in runs.search(analysed, {names.KIND: "reader_export"}) if names.KEY in run.tags]
+    assert first.params()["cfg/reader_seed"] == "0"
+    assert first.id != own
+    assert client.get_run(own).data.tags[names.FOUND] == first.id
+    key = pd.read_csv(fetch(first, "key.csv", Path()), dtype={"id": str, "subject_id": str})
+    path = save(Path("all.json"), first.id, answers_of(key))
     for _ in range(2):  # the newest run of the kind is the one that points to the export: it is passed over
         own = client.create_run(analysed.experiment_id).info.run_id
         client.log_param(own, "export_run", "''")
         monkeypatch.setenv("MLFLOW_RUN_ID", own)
         readers.import_answers(open_store(analysed.uri), returned(path))
         monkeypatch.delenv("MLFLOW_RUN_ID")
-    made = [run for run in runs.search(analysed, {names.KIND: "reader_import"}) if names.KEY in run.data.tags]
-    assert [run.data.params["cfg/export_run"] for run in made] == [first.info.run_id]
-    assert client.get_run(own).data.tags[names.FOUND] == made[0].info.run_id
+    made = [run for run in runs.search(analysed, {names.KIND: "reader_import"}) if names.KEY in run.tags]
+    assert [run.params()["cfg/export_run"] for run in made] == [first.id]
+    assert client.get_run(own).data.tags[names.FOUND] == made[0].id
 
 
 def test_an_interrupted_export_is_continued(analysed, monkeypatch):
@@ -211,7 +211,7 @@ def test_an_interrupted_export_is_continued(analysed, monkeypatch):
     monkeypatch.setattr(readers, "form_page", real)
     readers.export_forms(analysed, *options(images="pictures"))
     (run,) = runs.search(analysed, {names.KIND: "reader_export"})
-    assert run.info.status == "FINISHED"
+    assert run.status == "FINISHED"
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_what_cannot_be_exported_leaves_nothing(analysed, given, message):
 
 
 def test_a_study_without_an_analysis(store):
-    runs.find_or_create(store, "variant", {names.STUDY: "small"}, name="v").finish()
+    runs.create(store, "variant", {names.STUDY: "small"}, name="v").finish()
     with pytest.raises(UserError, match="'small' has no finished run of an analysis; make one with -e analyze"):
         readers.export_forms(store, *options())
     Path("a.json").write_text("{}")
@@ -251,16 +251,16 @@ def test_answers_come_back_into_the_study(exported, capsys):
     said = capsys.readouterr().out
     assert "For PIEs, readers agree with their labels less" in said
     (run,) = runs.search(store, {names.KIND: "reader_import"})
-    assert run.data.tags[names.PARENT] == runs.find(store, "study", {names.STUDY: "small"}).id
-    folder = fetch(store, run.info.run_id, "reader_report.html", Path()).parent
+    assert run.tags[names.PARENT] == runs.find(store, "study", {names.STUDY: "small"}).id
+    folder = fetch(run, "reader_report.html", Path()).parent
     joined = pd.read_csv(folder / "tables" / "reader_answers.csv", dtype={"id": str})
     assert (joined["agree"] == 1 - joined["is_pie"].astype(int)).all()
     assert joined["id"].tolist() == key["id"].tolist()
     assert len(pd.read_csv(folder / "tables" / "reader_summary.csv")) == 3
     assert sorted(path.name for path in (folder / "figures").iterdir()) == ["readers.png", "readers.svg"]
-    assert run.data.metrics["mean_pie/agree"] == 0
-    assert run.data.metrics["kruskal_p/agree"] < 0.05
-    assert "mixed_p/agree" not in run.data.metrics  # reader and group determine every answer
+    assert run.metrics()["mean_pie/agree"] == 0
+    assert run.metrics()["kruskal_p/agree"] < 0.05
+    assert "mixed_p/agree" not in run.metrics()  # reader and group determine every answer
     page = (folder / "reader_report.html").read_text(encoding="utf-8")
     assert "readers agree with their labels less" in page
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", "")
@@ -282,7 +282,7 @@ def test_incomplete_answers_are_admitted_on_demand_and_counted(exported, capsys)
     assert "Reader 1: 1 of 6 images without any answer, 2 answered in part" in said
     assert "Reader 2: 6 of 6 images without any answer, 0 answered in part" in said
     (run,) = runs.search(store, {names.KIND: "reader_import"})
-    page = fetch(store, run.info.run_id, "reader_report.html", Path()).read_text(encoding="utf-8")
+    page = fetch(run, "reader_report.html", Path()).read_text(encoding="utf-8")
     assert "6 of 6 images without any answer" in page
     assert "3 of 12 answered in full" in page
 
@@ -298,7 +298,7 @@ def test_which_export(exported):
     with pytest.raises(UserError, match=f"export_run: {first} belongs to study 'small', not 'other'"):
         readers.import_answers(store, returned(path, export_run=first, study="other"))
     (analysis,) = runs.search(store, {names.KIND: "analysis"})
-    for wrong in ("nope", analysis.info.run_id):
+    for wrong in ("nope", analysis.id):
         with pytest.raises(UserError, match=f"export_run: '{wrong}' is no finished run of -e reader_export"):
             readers.import_answers(store, returned(path, export_run=wrong))
     with pytest.raises(UserError, match="option allow_missing: 'maybe'"):

@@ -10,16 +10,19 @@ import pytest
 import yaml
 
 from prunecxr.errors import Diverged, EnvironmentFault, UserError
+from prunecxr.learning.classification import Epoch
+from prunecxr.learning.loop import Session
 from prunecxr.options.recipe import build_config, read_recipe
 from prunecxr.studies.pruning import material
+from prunecxr.studies.pruning import task as training
 from prunecxr.studies.pruning.config import Config
 from prunecxr.studies.pruning.study import train
-from prunecxr.studies.search import trials, workers
+from prunecxr.studies.search import workers
 from prunecxr.studies.search.ledger import ledger
 from prunecxr.studies.search.options import TuneOptions
 from prunecxr.studies.search.tune import tune
 from prunecxr.tracking import names, runs
-from prunecxr.tracking.query import fetch
+from prunecxr.tracking.artifacts import fetch
 from tests.studies.conftest import SMALL
 
 SPACE = {
@@ -40,12 +43,12 @@ def options(**given: str) -> TuneOptions:
 
 def trial_runs(store):
     found = runs.search(store, {names.KIND: "trial"})
-    return {int(run.data.tags[names.TRIAL]): run for run in found}
+    return {int(run.tags[names.TRIAL]): run for run in found}
 
 
 def study_of(store, config):
     (run,) = runs.search(store, {names.KIND: "tune"})
-    return workers.open_study(workers.open_storage(config, run.info.run_id, None), config.study)
+    return workers.open_study(workers.open_storage(config, run.id, None), config.study)
 
 
 @pytest.fixture(autouse=True)
@@ -72,9 +75,9 @@ def test_a_search_from_its_trials_to_the_study_of_its_best_recipe(store, capsys,
     assert "(4 now, 0 found)" in said
 
     (run,) = runs.search(store, {names.KIND: "tune"})
-    assert run.info.status == "FINISHED"
-    assert {"trials_complete", "trials_pruned", "trials_failed", "best_trial"} <= set(run.data.metrics)
-    folder = fetch(store, run.info.run_id, "best.yaml", Path()).parent
+    assert run.status == "FINISHED"
+    assert {"trials_complete", "trials_pruned", "trials_failed", "best_trial"} <= set(run.metrics())
+    folder = fetch(run, "best.yaml", Path()).parent
     assert {path.name for path in (folder / "tables").iterdir()} == {"trials.csv"}
     drawn = {path.stem for path in (folder / "figures").iterdir()}
     table = pd.read_csv(folder / "tables" / "trials.csv")
@@ -88,21 +91,23 @@ def test_a_search_from_its_trials_to_the_study_of_its_best_recipe(store, capsys,
     assert sorted(children) == [0, 1, 2, 3]
     for row in table.itertuples():
         child = children[row.trial]
-        assert child.info.status == "FINISHED"
-        assert child.data.tags[names.PARENT] == run.info.run_id
-        assert child.data.tags[names.TRIAL_STATE] == row.state
-        assert child.info.run_name == names.trial_run_name(row.trial) + (" (pruned)" if row.state == "pruned" else "")
-        assert child.data.metrics[names.BEST_VAL_MEAN_AP] == pytest.approx(row.mean_ap)
-        assert child.data.params["cfg/learning_rate"] == f"{row.learning_rate:g}"
-        assert child.data.params["cfg/schedule"] == row.schedule
-        history = store.client.get_metric_history(child.info.run_id, "val_mean_ap")
+        assert child.status == "FINISHED"
+        assert child.tags[names.PARENT] == run.id
+        assert child.tags[names.TRIAL_STATE] == row.state
+        assert child.tags[names.RUN_NAME] == names.trial_run_name(row.trial) + (
+            " (pruned)" if row.state == "pruned" else ""
+        )
+        assert child.metrics()[names.BEST_VAL_MEAN_AP] == pytest.approx(row.mean_ap)
+        assert child.params()["cfg/learning_rate"] == f"{row.learning_rate:g}"
+        assert child.params()["cfg/schedule"] == row.schedule
+        history = store.client.get_metric_history(child.id, "val_mean_ap")
         assert [metric.step for metric in history] == list(range(row.epochs))
-        assert {"train_loss", "val_loss", "val_mean_auroc"} <= set(child.data.metrics)
+        assert {"train_loss", "val_loss", "val_mean_auroc"} <= set(child.metrics())
 
     # The recipe is complete, says where it is from, and its first seed is the best trial, bit for bit.
     text = (folder / "best.yaml").read_text(encoding="utf-8")
     assert text.startswith("# The outcome of the search 'small': the options of trial ")
-    assert run.info.run_id in text
+    assert run.id in text
     assert "search" not in yaml.safe_load(text)
     best = build_config(Config, read_recipe(folder / "best.yaml"), {})
     winner = table[table["state"] == "complete"].sort_values("mean_ap").iloc[-1]
@@ -111,8 +116,8 @@ def test_a_search_from_its_trials_to_the_study_of_its_best_recipe(store, capsys,
     assert best.model_copy(update={"study": "small", "training": config.training, "search": config.search}) == config
     train(store, best, 0)
     (seed_run,) = runs.search(store, {names.KIND: "seed"})
-    epochs = store.client.get_metric_history(seed_run.info.run_id, "val_mean_ap")
-    reached = {metric.step: metric.value for metric in epochs}[seed_run.data.metrics["best_epoch"]]
+    epochs = store.client.get_metric_history(seed_run.id, "val_mean_ap")
+    reached = {metric.step: metric.value for metric in epochs}[seed_run.metrics()["best_epoch"]]
     assert reached == winner["mean_ap"]
 
     # Again: nothing is trained, nothing is added. More trials: only those.
@@ -121,7 +126,7 @@ def test_a_search_from_its_trials_to_the_study_of_its_best_recipe(store, capsys,
 
     capsys.readouterr()
     with monkeypatch.context() as patch:
-        patch.setattr(trials, "fit", fail)
+        patch.setattr(training, "fit", fail)
         tune(store, config, options())
     assert "(0 now, 4 found)" in capsys.readouterr().out
     tune(store, config, options(trials="5"))
@@ -144,19 +149,20 @@ def test_a_search_from_its_trials_to_the_study_of_its_best_recipe(store, capsys,
 def faked(values):
     """A training that takes no time: the scores of its epochs are given, by trial."""
 
-    def fit(*_, on_epoch, desc, **__):
-        for number, value in enumerate(values[int(desc.split()[1])]):
+    def fit(*given):
+        session: Session = given[-1]
+        for number, value in enumerate(values[int(session.desc.split()[1])]):
             if isinstance(value, Exception):
                 raise value
             scores = {"val_loss": 1.0, "val_mean_ap": value, "val_mean_auroc": value}
-            on_epoch(trials.Epoch(epoch=number, train_loss=1.0, learning_rate=0.1, seconds=0.5, **scores))
+            session.on_epoch(Epoch(epoch=number, train_loss=1.0, learning_rate=0.1, seconds=0.5, **scores))
 
     return fit
 
 
 def test_options_that_do_not_train_are_pruned_and_what_breaks_is_tried_again(store, monkeypatch, capsys):
     values = [[0.2, 0.3], [Diverged("training diverged in epoch 1")], [RuntimeError("out of memory")], [0.35, 0.4]]
-    monkeypatch.setattr(trials, "fit", faked(values))
+    monkeypatch.setattr(training, "fit", faked(values))
     tune(store, searching(), options())
     said = capsys.readouterr().out
     assert "trial 1: no epoch, pruned, training diverged in epoch 1" in said
@@ -164,25 +170,25 @@ def test_options_that_do_not_train_are_pruned_and_what_breaks_is_tried_again(sto
     assert "the last one: RuntimeError: out of memory" in said
     assert "best: trial 3, validation mean AP 0.4000" in said
     assert "the recipe's own options: trial 0, complete, validation mean AP 0.3000" in said
-    states = {index: (run.data.tags[names.TRIAL_STATE], run.info.status) for index, run in trial_runs(store).items()}
+    states = {index: (run.tags[names.TRIAL_STATE], run.status) for index, run in trial_runs(store).items()}
     assert states == {
         0: ("complete", "FINISHED"), 1: ("pruned", "FINISHED"), 2: ("failed", "FAILED"), 3: ("complete", "FINISHED"),
     }  # fmt: skip
     (run,) = runs.search(store, {names.KIND: "tune"})
-    table = pd.read_csv(fetch(store, run.info.run_id, "tables/trials.csv", Path()))
+    table = pd.read_csv(fetch(run, "tables/trials.csv", Path()))
     assert table["attempts"].tolist() == [1, 1, 3, 1]
-    assert trial_runs(store)[1].data.tags[names.ERROR] == "training diverged in epoch 1"
-    assert trial_runs(store)[2].data.tags[names.ERROR] == "RuntimeError: out of memory"
+    assert trial_runs(store)[1].tags[names.ERROR] == "training diverged in epoch 1"
+    assert trial_runs(store)[2].tags[names.ERROR] == "RuntimeError: out of memory"
     assert table["error"].tolist()[1:3] == ["training diverged in epoch 1", "RuntimeError: out of memory"]
 
 
 def test_hyperband_gives_up_what_lags_behind(store, monkeypatch, capsys):
     config = searching(epochs="9")
     values = [[0.5 + epoch / 100 - index / 20 for epoch in range(9)] for index in range(10)]
-    monkeypatch.setattr(trials, "fit", faked(values))
+    monkeypatch.setattr(training, "fit", faked(values))
     tune(store, config, options(trials="10"))
     (run,) = runs.search(store, {names.KIND: "tune"})
-    table = pd.read_csv(fetch(store, run.info.run_id, "tables/trials.csv", Path()))
+    table = pd.read_csv(fetch(run, "tables/trials.csv", Path()))
     pruned = table[table["state"] == "pruned"]
     assert len(pruned) == 7
     assert set(pruned["epochs"]) == {1, 3}  # the rungs below nine epochs
@@ -194,10 +200,10 @@ def test_a_setting_that_was_tried_before_is_not_trained_again(store, monkeypatch
     config = searching({"flip": [True, False]})
     calls = []
     fit = faked([[0.3, 0.3]] * 6)
-    monkeypatch.setattr(trials, "fit", lambda *args, **kwargs: calls.append(1) or fit(*args, **kwargs))
+    monkeypatch.setattr(training, "fit", lambda *args, **kwargs: calls.append(1) or fit(*args, **kwargs))
     tune(store, config, options(trials="6"))
     (run,) = runs.search(store, {names.KIND: "tune"})
-    table = pd.read_csv(fetch(store, run.info.run_id, "tables/trials.csv", Path()))
+    table = pd.read_csv(fetch(run, "tables/trials.csv", Path()))
     assert len(calls) == 2
     assert table["same_as"].notna().sum() == 4
     assert table["mean_ap"].tolist() == [0.3] * 6
@@ -205,23 +211,23 @@ def test_a_setting_that_was_tried_before_is_not_trained_again(store, monkeypatch
 
 def test_a_trial_whose_run_was_left_behind_is_settled(store, monkeypatch):
     """Killed after Optuna knew the value and before the run said so; or carried out for a store of another host."""
-    monkeypatch.setattr(trials, "fit", faked([[0.2, 0.3], [0.25, 0.1], [0.26, 0.2]]))
+    monkeypatch.setattr(training, "fit", faked([[0.2, 0.3], [0.25, 0.1], [0.26, 0.2]]))
     tune(store, searching(), options(trials="2"))
     children = trial_runs(store)
-    store.client.update_run(children[0].info.run_id, "RUNNING")
-    store.client.set_tag(children[0].info.run_id, names.TRIAL_STATE, "running")
-    store.client.delete_run(children[1].info.run_id)
+    store.client.update_run(children[0].id, "RUNNING")
+    store.client.set_tag(children[0].id, names.TRIAL_STATE, "running")
+    store.client.delete_run(children[1].id)
     tune(store, searching(), options(trials="3"))
     children = trial_runs(store)
-    assert {run.info.status for run in children.values()} == {"FINISHED"}
-    assert children[0].data.tags[names.TRIAL_STATE] == "complete"
-    assert children[1].data.metrics[names.BEST_VAL_MEAN_AP] == 0.25
-    history = store.client.get_metric_history(children[1].info.run_id, names.BEST_VAL_MEAN_AP)
+    assert {run.status for run in children.values()} == {"FINISHED"}
+    assert children[0].tags[names.TRIAL_STATE] == "complete"
+    assert children[1].metrics()[names.BEST_VAL_MEAN_AP] == 0.25
+    history = store.client.get_metric_history(children[1].id, names.BEST_VAL_MEAN_AP)
     assert sorted(metric.step for metric in history) == [0, 0, 1]  # of each epoch, and of the trial
 
 
 def test_own_options_outside_the_search_are_told(store, monkeypatch, capsys):
-    monkeypatch.setattr(trials, "fit", faked([[0.2, 0.3]] * 2))
+    monkeypatch.setattr(training, "fit", faked([[0.2, 0.3]] * 2))
     tune(store, searching({"learning_rate": {"low": 0.01, "high": 0.1}}), options(trials="2"))
     said = capsys.readouterr().out
     assert "the recipe's own options are not among the trials: learning_rate=0.002 is not in the search" in said
@@ -231,15 +237,16 @@ def test_own_options_outside_the_search_are_told(store, monkeypatch, capsys):
 def test_the_best_epoch_is_the_one_that_training_keeps(store, monkeypatch):
     """By val_auc here; the mean AP of another epoch may be higher, but its weights would be gone."""
 
-    def fit(*_, on_epoch, **__):
+    def fit(*given):
+        session: Session = given[-1]
         for number, (ap, auroc) in enumerate([(0.5, 0.6), (0.4, 0.8), (0.6, 0.7)]):
             scores = {"val_loss": 1.0, "val_mean_ap": ap, "val_mean_auroc": auroc}
-            on_epoch(trials.Epoch(epoch=number, train_loss=1.0, learning_rate=0.1, seconds=0.5, **scores))
+            session.on_epoch(Epoch(epoch=number, train_loss=1.0, learning_rate=0.1, seconds=0.5, **scores))
 
-    monkeypatch.setattr(trials, "fit", fit)
+    monkeypatch.setattr(training, "fit", fit)
     tune(store, searching(epochs="3"), options(trials="1"))
     run = trial_runs(store)[0]
-    assert (run.data.metrics[names.BEST_VAL_MEAN_AP], run.data.metrics["best_epoch"]) == (0.4, 1)
+    assert (run.metrics()[names.BEST_VAL_MEAN_AP], run.metrics()["best_epoch"]) == (0.4, 1)
 
 
 @pytest.mark.parametrize(
@@ -265,16 +272,16 @@ def test_mistakes_are_named(store, config, given, kind, message):
 
 
 def test_no_trial_completed_says_why(store, monkeypatch):
-    monkeypatch.setattr(trials, "fit", faked([[Diverged("training diverged: the loss is nan")]] * 2))
+    monkeypatch.setattr(training, "fit", faked([[Diverged("training diverged: the loss is nan")]] * 2))
     with pytest.raises(UserError, match=r"no trial was completed \(0 complete, 2 pruned, 0 failed\).*the loss is nan"):
         tune(store, searching(), options(trials="2"))
-    assert {run.data.tags[names.TRIAL_STATE] for run in trial_runs(store).values()} == {"pruned"}
+    assert {run.tags[names.TRIAL_STATE] for run in trial_runs(store).values()} == {"pruned"}
     (run,) = runs.search(store, {names.KIND: "tune"})
-    assert run.info.status == "FAILED"
+    assert run.status == "FAILED"
 
 
 def test_a_validation_split_without_positives_is_named(store, monkeypatch):
-    monkeypatch.setattr(trials, "fit", faked([[float("nan"), float("nan")]]))
+    monkeypatch.setattr(training, "fit", faked([[float("nan"), float("nan")]]))
     with pytest.raises(UserError, match="val_auc is undefined"):
         tune(store, searching(), options())
     with pytest.raises(UserError, match="the mean AP is undefined, no class has positive images"):

@@ -5,15 +5,19 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from prunecxr.data.labels import count_is, some
+from prunecxr.data.messages import count_is, some
 from prunecxr.errors import UserError
-from prunecxr.studies.localization.lesions.dataset import SPLITS, LesionDataset, LesionOptions, take, without
+from prunecxr.studies.localization.lesions.dataset import SPLITS, LesionDataset, take, without
 from prunecxr.studies.localization.lesions.isic import open_test, open_unlabelled
 from prunecxr.studies.localization.lesions.splitting import draw_splits
 
+if TYPE_CHECKING:
+    from prunecxr.studies.localization.config import HtlDataOptions
 
-def completed(dataset: LesionDataset, options: LesionOptions) -> LesionDataset:
+
+def completed(dataset: LesionDataset, options: HtlDataOptions) -> LesionDataset:
     """The data set with the test images and the unlabelled images that the options name.
 
     Raises:

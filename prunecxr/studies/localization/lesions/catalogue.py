@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from prunecxr.errors import UserError
-from prunecxr.studies.localization.lesions.dataset import LesionDataset, LesionOptions
+from prunecxr.studies.localization.lesions.dataset import LesionDataset
+
+if TYPE_CHECKING:
+    from prunecxr.studies.localization.config import HtlDataOptions
 
 
-def open_lesions(options: LesionOptions) -> LesionDataset:
+def open_lesions(options: HtlDataOptions) -> LesionDataset:
     """Read and check the lesions that the options name. Images are found, not decoded.
 
     Raises:
@@ -22,7 +26,7 @@ def open_lesions(options: LesionOptions) -> LesionDataset:
     return completed(LESION_DATASETS[options.dataset](options), options)
 
 
-def open_phantom(options: LesionOptions) -> LesionDataset:
+def open_phantom(options: HtlDataOptions) -> LesionDataset:
     """Drawn lesions with known hard subgroups, rendered at the size asked for."""
     from prunecxr.studies.localization.lesions.phantom import lesion_phantom  # drawn only where it is used
 
@@ -37,28 +41,28 @@ def open_phantom(options: LesionOptions) -> LesionDataset:
     )
 
 
-def open_isic2017(options: LesionOptions) -> LesionDataset:
+def open_isic2017(options: HtlDataOptions) -> LesionDataset:
     """The lesions of the ISIC 2017 challenge with their masks, or any in that layout."""
     from prunecxr.studies.localization.lesions.isic import open_isic
 
     return open_isic(options, "needed")
 
 
-def open_isic2018(options: LesionOptions) -> LesionDataset:
+def open_isic2018(options: HtlDataOptions) -> LesionDataset:
     """The lesions of the ISIC 2018 challenge: task 3 has diagnoses and no masks, task 1 masks."""
     from prunecxr.studies.localization.lesions.isic import open_isic
 
     return open_isic(options, "optional")
 
 
-def open_csv(options: LesionOptions) -> LesionDataset:
+def open_csv(options: HtlDataOptions) -> LesionDataset:
     """Any lesions that a table lists."""
     from prunecxr.studies.localization.lesions.listed import open_listed
 
     return open_listed(options)
 
 
-LESION_DATASETS: dict[str, Callable[[LesionOptions], LesionDataset]] = {
+LESION_DATASETS: dict[str, Callable[[HtlDataOptions], LesionDataset]] = {
     "phantom": open_phantom,
     "isic2017": open_isic2017,
     "isic2018": open_isic2018,

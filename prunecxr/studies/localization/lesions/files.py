@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from prunecxr.data.images import FolderImages, UndecodableImage, decoding, scaled_16_bit
+from prunecxr.data.decoding import UndecodableImage, decoding
+from prunecxr.data.folders import FolderImages
+from prunecxr.data.images import scaled_16_bit
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 # What compression or resizing leaves of black and white: many gray levels, few pixels of them in between.

@@ -9,12 +9,14 @@ import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from prunecxr.data.images import FolderIndex
-from prunecxr.data.labels import count_is, some, splits_named
+from prunecxr.data.folders import FolderIndex
+from prunecxr.data.messages import count_is, some
+from prunecxr.data.splits import splits_named
 from prunecxr.data.tables import plain
 from prunecxr.errors import UserError
-from prunecxr.studies.localization.lesions.dataset import SPLITS, LesionDataset, LesionOptions, LesionSplit
+from prunecxr.studies.localization.lesions.dataset import SPLITS, LesionDataset, LesionSplit
 from prunecxr.studies.localization.lesions.files import SUFFIXES, LesionImages, LesionMasks
 from prunecxr.studies.localization.lesions.records import (
     AGE_COLUMNS,
@@ -26,6 +28,9 @@ from prunecxr.studies.localization.lesions.records import (
     image_key,
 )
 from prunecxr.studies.localization.lesions.splitting import PATIENTS_UNKNOWN, draw_splits, drawn_warning, missing_shares
+
+if TYPE_CHECKING:
+    from prunecxr.studies.localization.config import HtlDataOptions
 
 # Files beside the images that are neither images nor lesion masks: superpixels, attribute masks (2018, task 2).
 OTHER = re.compile(r"_superpixels$|_attribute_\w+$", re.IGNORECASE)
@@ -142,7 +147,7 @@ class IsicFolder:
         return {key: paths[0] for key, paths in sorted(files.items())}
 
 
-def open_isic(options: LesionOptions, masks: str) -> LesionDataset:
+def open_isic(options: HtlDataOptions, masks: str) -> LesionDataset:
     """The lesions of an ISIC challenge.
 
     Folders named after the splits make the splits; where there are none, they are drawn.
@@ -195,7 +200,7 @@ def _by_folder(folder: IsicFolder) -> dict[str | None, list[str]]:
     return dict(by_split)
 
 
-def _splits(folder: IsicFolder, options: LesionOptions) -> tuple[dict[str, list[str]], list[str]]:
+def _splits(folder: IsicFolder, options: HtlDataOptions) -> tuple[dict[str, list[str]], list[str]]:
     """Image keys of train, val and test, and what is to be warned of."""
     by_split = _by_folder(folder)
     warnings = []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
-from prunecxr.data.images import FolderIndex
-from prunecxr.data.labels import PATH_COLUMNS, SPLIT_WORDS, leads_out
+from prunecxr.data.columns import PATH_COLUMNS, leads_out
+from prunecxr.data.folders import FolderIndex
+from prunecxr.data.splits import SPLIT_WORDS
 from prunecxr.data.tables import RawTable, check_filled, check_ids, read_csv
 from prunecxr.errors import UserError
-from prunecxr.studies.localization.lesions.dataset import SPLITS, LesionDataset, LesionOptions, LesionSplit
+from prunecxr.studies.localization.lesions.dataset import SPLITS, LesionDataset, LesionSplit
 from prunecxr.studies.localization.lesions.files import LesionImages, LesionMasks
 from prunecxr.studies.localization.lesions.records import (
     LESION_ID_COLUMNS,
@@ -20,7 +22,10 @@ from prunecxr.studies.localization.lesions.records import (
 )
 from prunecxr.studies.localization.lesions.splitting import PATIENTS_UNKNOWN, draw_splits, drawn_warning, missing_shares
 
-# Column names as `labels.plain` writes them. Earlier names win.
+if TYPE_CHECKING:
+    from prunecxr.studies.localization.config import HtlDataOptions
+
+# Column names as `tables.plain` writes them. Earlier names win.
 IMAGE_COLUMNS = ("image", "imagepath", "imagefile", "imagename", "img", *PATH_COLUMNS, "filename", "file")
 MASK_COLUMNS = ("mask", "maskpath", "maskfile", "segmentation", "segmentationpath", "segmentationfile", "groundtruth")
 SPLIT_COLUMNS = ("split", "set", "subset", "partition")
@@ -28,7 +33,7 @@ WHOLE_PATH = "write the path below it in a column '{}'"
 UNLABELLED = ("unlabelled", "unlabeled")
 
 
-def open_listed(options: LesionOptions) -> LesionDataset:
+def open_listed(options: HtlDataOptions) -> LesionDataset:
     """The lesions of a table, and their files below `images` (by default, the table's folder).
 
     Raises:
@@ -118,7 +123,7 @@ def _check_each_file_once(raw: RawTable, images: Sequence[str], masks: Mapping[i
             uses[file] = use
 
 
-def _rows(raw: RawTable, options: LesionOptions, subjects: Sequence[str]) -> tuple[dict[str, list[int]], list[str]]:
+def _rows(raw: RawTable, options: HtlDataOptions, subjects: Sequence[str]) -> tuple[dict[str, list[int]], list[str]]:
     """Rows of every split: as the table says, else drawn; and what is to be warned of."""
     named = column(raw, SPLIT_COLUMNS)
     words = {word: name for name, known in SPLIT_WORDS.items() for word in known} | dict.fromkeys(

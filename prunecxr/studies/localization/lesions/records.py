@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from prunecxr.data.labels import ID_COLUMNS, METADATA_COLUMNS, SUBJECT_COLUMNS
+from prunecxr.data.columns import ID_COLUMNS, METADATA_COLUMNS, SUBJECT_COLUMNS
 from prunecxr.data.tables import RawTable, check_ids, plain, read_csv
 from prunecxr.errors import UserError
 

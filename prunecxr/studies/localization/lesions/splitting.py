@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from prunecxr.errors import UserError
-from prunecxr.studies.localization.lesions.dataset import SPLITS, LesionOptions
+from prunecxr.studies.localization.lesions.dataset import SPLITS
+
+if TYPE_CHECKING:
+    from prunecxr.studies.localization.config import HtlDataOptions
 
 PATIENTS_UNKNOWN = "patients are not known: images of one patient may be in two splits"
 
 
-def missing_shares(options: LesionOptions, there: Collection[str]) -> dict[str, float]:
+def missing_shares(options: HtlDataOptions, there: Collection[str]) -> dict[str, float]:
     """The splits that must be drawn from the training images, and their shares."""
     wanted = {"val": options.val_fraction, "test": options.test_fraction}
     if options.evaluate_on is not None:

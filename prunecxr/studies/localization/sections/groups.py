@@ -60,7 +60,7 @@ def _rows(findings: HtlFindings, variable: str) -> pd.DataFrame:
     return table[table["variable"] == variable]
 
 
-def drawn(variable: str) -> Section[HtlFindings]:
+def figure_section(variable: str) -> Section[HtlFindings]:
     """The figure of one variable."""
     return Section(
         name=variable,
@@ -74,8 +74,8 @@ def drawn(variable: str) -> Section[HtlFindings]:
 
 
 SECTIONS: tuple[Section[HtlFindings], ...] = (
-    drawn("sex"),
-    drawn("age"),
+    figure_section("sex"),
+    figure_section("age"),
     Section(
         name="groups",
         title="Sex and age (figure 6)",

@@ -37,6 +37,12 @@ from prunecxr.studies.pruning.sections.findings import Findings
 from prunecxr.studies.pruning.sections.gallery import gallery
 from prunecxr.studies.pruning.sections.methods import methods
 
+OF_PAIRS = [
+    section
+    for definition in DEFINITIONS
+    for section in (*pairs.figure_sections(definition), *interaction.figure_sections(definition))
+]
+
 SECTIONS: tuple[Section[Findings], ...] = (
     training.SECTION,
     label_counts.SECTION,
@@ -50,7 +56,7 @@ SECTIONS: tuple[Section[Findings], ...] = (
     chance_correction.SECTION,
     correlations.SECTION,
     pair_correlations.SECTION,
-    *(section for one in DEFINITIONS for module in (pairs, interaction) for section in module.drawn(one)),
+    *OF_PAIRS,
     *interaction.TABLES,
     pairs.TABLE,
     *pie_ratios.SECTIONS,

@@ -14,8 +14,8 @@ from prunecxr.studies.pruning.sections.shared import (
     CORRECTED,
     MEASURED,
     MOST,
-    changed,
     frequency,
+    has_changes,
     highest,
 )
 
@@ -72,5 +72,5 @@ SECTION: Section[Findings] = Section(
     figure=figure,
     caption=caption,
     alt=alt,
-    wanted=lambda findings: any(changed(findings, prefix) for prefix in MEASURED),
+    wanted=lambda findings: any(has_changes(findings, prefix) for prefix in MEASURED),
 )

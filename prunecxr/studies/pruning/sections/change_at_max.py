@@ -16,11 +16,11 @@ from prunecxr.studies.pruning.sections.shared import (
     MEASURED,
     MOST,
     ap,
-    counted,
-    entitled,
     frequency_caption,
+    has_counts,
     highest,
     precision,
+    title_of,
     twin,
 )
 
@@ -49,17 +49,17 @@ def alt(findings: Findings, prefix: str) -> str:
     )
 
 
-def drawn(prefix: str) -> Section[Findings]:
+def figure_section(prefix: str) -> Section[Findings]:
     """The figure of one measure."""
     return Section(
         name=twin("change_at_max", prefix),
-        title=entitled("What is forgotten most (figure 3, right)", prefix),
+        title=title_of("What is forgotten most (figure 3, right)", prefix),
         part=CLASSES,
         figure=partial(figure, prefix=prefix),
         caption=partial(frequency_caption, y=MOST, prefix=prefix, more="lose more"),
         alt=partial(alt, prefix=prefix),
-        wanted=partial(counted, prefix=prefix),
+        wanted=partial(has_counts, prefix=prefix),
     )
 
 
-SECTIONS = tuple(map(drawn, MEASURED))
+SECTIONS = tuple(map(figure_section, MEASURED))

@@ -20,12 +20,12 @@ from prunecxr.studies.pruning.sections.shared import (
     MEASURED,
     MOST,
     ap,
-    changed,
-    entitled,
     frequency,
+    has_changes,
     highest,
     precision,
-    shown,
+    table_of,
+    title_of,
     twin,
 )
 
@@ -93,29 +93,29 @@ def alt(_findings: Findings, prefix: str) -> str:
     )
 
 
-def drawn(prefix: str) -> Section[Findings]:
+def figure_section(prefix: str) -> Section[Findings]:
     """The figure of one measure."""
     return Section(
         name=twin("forgettability_curves", prefix),
-        title=entitled("Forgettability curves (figure 2)", prefix),
+        title=title_of("Forgettability curves (figure 2)", prefix),
         part=CLASSES,
         figure=partial(figure, prefix=prefix),
         caption=partial(caption, prefix=prefix),
         alt=partial(alt, prefix=prefix),
-        wanted=partial(changed, prefix=prefix),
+        wanted=partial(has_changes, prefix=prefix),
     )
 
 
-def listed(prefix: str) -> Section[Findings]:
+def table_section(prefix: str) -> Section[Findings]:
     """The table of one measure."""
     change = "change relative to AP above chance" if prefix else "relative change in AP"
     return Section(
         name=f"{prefix}curves",
-        title=entitled("Forgettability curves", prefix),
-        table=shown("curves", partial(by_sparsity, value=f"{prefix}relative_change")),
+        title=title_of("Forgettability curves", prefix),
+        table=table_of("curves", partial(by_sparsity, value=f"{prefix}relative_change")),
         note=f"Median over seeds of the {change}; one column per sparsity.",
         csv=not prefix,
     )
 
 
-SECTIONS = (*map(drawn, MEASURED), *map(listed, MEASURED))
+SECTIONS = (*map(figure_section, MEASURED), *map(table_section, MEASURED))

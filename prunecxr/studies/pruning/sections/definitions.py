@@ -36,7 +36,7 @@ class Definition:
         """Of the names of files."""
         return f"_{self.name}" if self.name else ""
 
-    def entitled(self, title: str) -> str:
+    def title_of(self, title: str) -> str:
         """A title that says which definition it is, where it is not that of the sentences."""
         return f"{title}, definition '{self.name}'" if self.name else title
 

@@ -16,10 +16,10 @@ from prunecxr.studies.pruning.sections.shared import (
     FIRST,
     MEASURED,
     ap,
-    counted,
-    entitled,
     frequency_caption,
+    has_counts,
     precision,
+    title_of,
     twin,
 )
 
@@ -55,17 +55,17 @@ def alt(_findings: Findings, prefix: str) -> str:
     return f"One point per class: first sparsity with a 20% drop in {precision(prefix)} against training frequency."
 
 
-def drawn(prefix: str) -> Section[Findings]:
+def figure_section(prefix: str) -> Section[Findings]:
     """The figure of one measure."""
     return Section(
         name=twin("first_drop", prefix),
-        title=entitled("What is forgotten first (figure 3, left)", prefix),
+        title=title_of("What is forgotten first (figure 3, left)", prefix),
         part=CLASSES,
         figure=partial(figure, prefix=prefix),
         caption=partial(frequency_caption, y=FIRST, prefix=prefix, more="drop earlier"),
         alt=partial(alt, prefix=prefix),
-        wanted=partial(counted, prefix=prefix),
+        wanted=partial(has_counts, prefix=prefix),
     )
 
 
-SECTIONS = tuple(map(drawn, MEASURED))
+SECTIONS = tuple(map(figure_section, MEASURED))

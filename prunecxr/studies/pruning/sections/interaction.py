@@ -18,12 +18,12 @@ from prunecxr.studies.pruning.sections.shared import (
     NOT_TESTED,
     PAIRS,
     corrected_columns,
-    entitled,
     interaction,
     precision,
     product_row,
     raw_columns,
-    shown,
+    table_of,
+    title_of,
     twin,
 )
 
@@ -88,13 +88,13 @@ class Effect:
         return table[(table["definition"] == self.definition.of(findings)) & (table["y"] == f"{self.prefix}fcd")]
 
 
-def drawn(definition: Definition) -> Sequence[Section[Findings]]:
+def figure_sections(definition: Definition) -> Sequence[Section[Findings]]:
     """The figures in one definition: raw, then chance-corrected."""
     effects = [Effect(definition, prefix) for prefix in MEASURED]
     return [
         Section(
             name=twin(f"interaction{definition.suffix}", one.prefix),
-            title=definition.entitled(entitled("Interaction of frequency and co-occurrence (equation 2)", one.prefix)),
+            title=definition.title_of(title_of("Interaction of frequency and co-occurrence (equation 2)", one.prefix)),
             part=PAIRS,
             figure=one.figure,
             caption=one.caption,
@@ -109,14 +109,14 @@ TABLES: tuple[Section[Findings], ...] = (
     Section(
         name="ols",
         title="Pairs of classes: regression of FCD (equation 2)",
-        table=shown("ols", raw_columns),
+        table=table_of("ols", raw_columns),
         note="FCD regressed on |LogFreqDiff|, IoU^¼ and their product; se: standard error; t and p: of a coefficient "
         "of 0.",
     ),
     Section(
         name="chance_corrected_ols",
         title="Pairs of classes: regression of chance-corrected FCD",
-        table=shown("ols", lambda table: corrected_columns(table, ("definition", "term"))),
+        table=table_of("ols", lambda table: corrected_columns(table, ("definition", "term"))),
         note="The same regression, of FCD between chance-corrected curves.",
         csv=False,
     ),

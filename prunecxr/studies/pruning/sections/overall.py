@@ -19,7 +19,7 @@ from prunecxr.studies.pruning.sections.shared import (
     corrected_columns,
     first_drop,
     raw_columns,
-    shown,
+    table_of,
 )
 
 
@@ -81,13 +81,13 @@ SECTIONS: tuple[Section[Findings], ...] = (
     Section(
         name="overall",
         title="Mean AP by sparsity",
-        table=shown("overall", raw_columns),
+        table=table_of("overall", raw_columns),
         note="n: seeds with a value; welch: Welch's t-test against the dense models.",
     ),
     Section(
         name="chance_corrected_overall",
         title="Mean chance-corrected AP by sparsity",
-        table=shown("overall", lambda table: corrected_columns(table, ("sparsity", "n"))),
+        table=table_of("overall", lambda table: corrected_columns(table, ("sparsity", "n"))),
         note="Mean over classes of (AP − prevalence) / (1 − prevalence), tested in the same way.",
         csv=False,
     ),

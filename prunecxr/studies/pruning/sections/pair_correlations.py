@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from prunecxr.report.section import Section
 from prunecxr.studies.pruning.sections.findings import Findings
-from prunecxr.studies.pruning.sections.shared import shown
+from prunecxr.studies.pruning.sections.shared import table_of
 
 SECTION: Section[Findings] = Section(
     name="pair_correlations",
     title="Pairs of classes: correlations with FCD",
-    table=shown("pair_correlations"),
+    table=table_of("pair_correlations"),
     note="y: FCD of raw and of chance-corrected curves, in each definition; n: pairs.",
 )

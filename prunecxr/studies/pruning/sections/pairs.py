@@ -17,11 +17,11 @@ from prunecxr.studies.pruning.sections.findings import Findings
 from prunecxr.studies.pruning.sections.shared import (
     MEASURED,
     PAIRS,
-    entitled,
     outcome,
     pair_row,
     precision,
-    shown,
+    table_of,
+    title_of,
     twin,
 )
 
@@ -119,13 +119,13 @@ def _marked(table: pd.DataFrame, fcd: pd.Series, highlight: tuple[str, str] | No
     return fcd == fcd.max()
 
 
-def drawn(definition: Definition) -> Sequence[Section[Findings]]:
+def figure_sections(definition: Definition) -> Sequence[Section[Findings]]:
     """The figures in one definition: against frequency, then against overlap; raw, then chance-corrected."""
     scatters = [Scatter(against, definition, prefix) for against in (FREQUENCY, OVERLAP) for prefix in MEASURED]
     return [
         Section(
             name=twin(f"{one.against.name}{definition.suffix}", one.prefix),
-            title=definition.entitled(entitled(one.against.title, one.prefix)),
+            title=definition.title_of(title_of(one.against.title, one.prefix)),
             part=PAIRS,
             figure=one.figure,
             caption=one.caption,
@@ -136,4 +136,4 @@ def drawn(definition: Definition) -> Sequence[Section[Findings]]:
     ]
 
 
-TABLE: Section[Findings] = Section(name="pairs", title="Pairs of classes", table=shown("pairs"))
+TABLE: Section[Findings] = Section(name="pairs", title="Pairs of classes", table=table_of("pairs"))

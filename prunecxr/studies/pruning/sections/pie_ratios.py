@@ -15,7 +15,7 @@ from prunecxr.report.section import Section
 from prunecxr.report.style import BLUE, INK, PALE, log_ticks, new_figure, ratio_label
 from prunecxr.report.wording import count, listing, short, sparsity
 from prunecxr.studies.pruning.sections.findings import Findings
-from prunecxr.studies.pruning.sections.shared import IMAGES, shown
+from prunecxr.studies.pruning.sections.shared import IMAGES, table_of
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _bar(axes: Axes, y: int, row: Any, low: float, high: float) -> None:
     axes.plot([ratio], [y], marker="o", markersize=3.5, color=INK, zorder=4)
 
 
-def drawn(name: str, title: str, ratios: Ratios) -> Section[Findings]:
+def figure_section(name: str, title: str, ratios: Ratios) -> Section[Findings]:
     """The figure of one group."""
     return Section(
         name=name,
@@ -122,8 +122,8 @@ def drawn(name: str, title: str, ratios: Ratios) -> Section[Findings]:
 
 
 SECTIONS: tuple[Section[Findings], ...] = (
-    drawn("pie_classes", "Classes in PIEs (figure 5, left)", Ratios("class", "class (test images)", "class")),
-    drawn(
+    figure_section("pie_classes", "Classes in PIEs (figure 5, left)", Ratios("class", "class (test images)", "class")),
+    figure_section(
         "pie_diseases",
         "Number of diseases in PIEs (figure 5, right)",
         Ratios("diseases", "diseases (test images)", "number of diseases"),
@@ -131,7 +131,7 @@ SECTIONS: tuple[Section[Findings], ...] = (
     Section(
         name="pie_ratios",
         title="Classes and numbers of diseases in PIEs",
-        table=shown("pie_ratios"),
+        table=table_of("pie_ratios"),
         note="low and high: 95% interval from a bootstrap over patients.",
     ),
 )

@@ -6,7 +6,7 @@ import pandas as pd
 
 from prunecxr.report.section import Section
 from prunecxr.studies.pruning.sections.findings import Findings
-from prunecxr.studies.pruning.sections.shared import shown
+from prunecxr.studies.pruning.sections.shared import table_of
 
 QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
 
@@ -19,6 +19,6 @@ def quantiles(table: pd.DataFrame) -> pd.DataFrame:
 SECTION: Section[Findings] = Section(
     name="pie_stability",
     title="PIEs of seeds drawn anew",
-    table=shown("pie_stability", quantiles),
+    table=table_of("pie_stability", quantiles),
     note="Jaccard index of the PIEs of resampled seeds with those of all seeds: quantiles over resamples.",
 )

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from prunecxr.report.section import Section
 from prunecxr.report.wording import number
 from prunecxr.studies.pruning.sections.findings import Findings, GalleryItem
-from prunecxr.studies.pruning.sections.shared import IMAGES, shown
+from prunecxr.studies.pruning.sections.shared import IMAGES, table_of
 
 EXEMPLARS = 50
 COLUMNS = 4
@@ -62,5 +62,5 @@ SECTIONS: tuple[Section[Findings], ...] = (
         wanted=wanted,
         on_page=False,
     ),
-    Section(name="pies", title="Pruning-identified exemplars", table=shown("pies", first)),
+    Section(name="pies", title="Pruning-identified exemplars", table=table_of("pies", first)),
 )

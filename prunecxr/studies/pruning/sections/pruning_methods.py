@@ -19,9 +19,9 @@ from prunecxr.studies.pruning.sections.shared import (
     OVERALL,
     ap,
     band,
-    entitled,
     precision,
-    shown,
+    table_of,
+    title_of,
     twin,
 )
 
@@ -67,11 +67,11 @@ def alt(_findings: Findings, prefix: str) -> str:
     )
 
 
-def drawn(prefix: str) -> Section[Findings]:
+def figure_section(prefix: str) -> Section[Findings]:
     """The figure of one measure."""
     return Section(
         name=twin("methods", prefix),
-        title=entitled("Pruning methods", prefix),
+        title=title_of("Pruning methods", prefix),
         part=OVERALL,
         figure=partial(figure, prefix=prefix),
         caption=partial(caption, prefix=prefix),
@@ -80,15 +80,15 @@ def drawn(prefix: str) -> Section[Findings]:
     )
 
 
-def listed(prefix: str) -> Section[Findings]:
+def table_section(prefix: str) -> Section[Findings]:
     """The table of one measure."""
     return Section(
         name=f"{prefix}mean_ap_of_methods",
         title=f"Mean {ap(prefix)} by sparsity, all pruning methods",
-        table=shown("methods", partial(by_sparsity, value=f"{prefix}median_mean_ap", index="method")),
+        table=table_of("methods", partial(by_sparsity, value=f"{prefix}median_mean_ap", index="method")),
         note="Median over seeds; one column per sparsity.",
         csv=False,
     )
 
 
-SECTIONS = (*map(drawn, MEASURED), *map(listed, MEASURED))
+SECTIONS = (*map(figure_section, MEASURED), *map(table_section, MEASURED))

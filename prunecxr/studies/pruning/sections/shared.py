@@ -27,7 +27,7 @@ def twin(name: str, prefix: str) -> str:
     return f"{name}_chance_corrected" if prefix else name
 
 
-def entitled(title: str, prefix: str) -> str:
+def title_of(title: str, prefix: str) -> str:
     """A title that says what is chance-corrected."""
     return f"{title}, chance-corrected" if prefix else title
 
@@ -47,14 +47,14 @@ def highest(findings: Findings) -> float:
     return float(findings.tables["overall"]["sparsity"].max())
 
 
-def changed(findings: Findings, prefix: str) -> bool:
+def has_changes(findings: Findings, prefix: str) -> bool:
     """Whether any class has a defined change at a sparsity above 0."""
     return highest(findings) > 0 and bool(findings.tables["classes"][f"{prefix}{MOST}"].notna().any())
 
 
-def counted(findings: Findings, prefix: str) -> bool:
+def has_counts(findings: Findings, prefix: str) -> bool:
     """The same, where any training frequency is known too."""
-    return changed(findings, prefix) and bool((findings.tables["classes"]["train_count"] > 0).any())
+    return has_changes(findings, prefix) and bool((findings.tables["classes"]["train_count"] > 0).any())
 
 
 def frequency(classes: pd.DataFrame) -> pd.Series:
@@ -62,7 +62,7 @@ def frequency(classes: pd.DataFrame) -> pd.Series:
     return classes["train_count"].fillna(classes["test_count"])
 
 
-def shown(
+def table_of(
     name: str, shape: Callable[[pd.DataFrame], pd.DataFrame] | None = None
 ) -> Callable[[Findings], pd.DataFrame | None]:
     """A table of the analysis as the page shows it: shaped, and without the columns of tests where none was made."""

@@ -9,7 +9,7 @@ from prunecxr.report.section import Section, has
 from prunecxr.report.style import BLUE, PALE, log_ticks, new_figure, percent_axis
 from prunecxr.report.wording import count, percent
 from prunecxr.studies.pruning.sections.findings import Findings
-from prunecxr.studies.pruning.sections.shared import OVERALL, shown
+from prunecxr.studies.pruning.sections.shared import OVERALL, table_of
 
 SMALL = 0.01  # the paper's threshold for weight magnitudes, an edge of the histogram
 
@@ -18,20 +18,20 @@ def figure(findings: Findings) -> Figure:
     """Histogram of weight magnitudes on a logarithmic axis; those below the threshold are filled."""
     table = findings.tables["weights"]
     figure, axes = new_figure()
-    drawn = table[(table["share"] > 0) & (table["low"] > 0) & np.isfinite(table["high"])]
-    below = drawn["high"] <= SMALL
+    bins = table[(table["share"] > 0) & (table["low"] > 0) & np.isfinite(table["high"])]
+    below = bins["high"] <= SMALL
     for part, colour, hatch, name in (
         (below, BLUE, "///", f"below {SMALL:g}"),
         (~below, PALE, "", f"{SMALL:g} and above"),
     ):
-        bars = drawn[part]
+        bars = bins[part]
         axes.bar(
             bars["low"], bars["share"], bars["high"] - bars["low"], align="edge", color=colour, hatch=hatch,
             edgecolor="white", linewidth=0.4, label=name,
         )  # fmt: skip
     axes.set_xscale("log")
-    if len(drawn):
-        low, high = drawn["low"].min(), drawn["high"].max()
+    if len(bins):
+        low, high = bins["low"].min(), bins["high"].max()
         axes.set_xlim(low, high)
         log_ticks(axes.xaxis, low, high)
     percent_axis(axes.yaxis, decimals=1)
@@ -68,7 +68,7 @@ SECTIONS: tuple[Section[Findings], ...] = (
     Section(
         name="weights",
         title="Weight magnitudes",
-        table=shown("weights", lambda table: table[table["share"] > 0]),
+        table=table_of("weights", lambda table: table[table["share"] > 0]),
         note="share: of the prunable weights of the dense models with low ≤ magnitude < high, median and quartiles "
         "over seeds; share_below: of those below high. Empty bins are left out.",
     ),

@@ -29,7 +29,7 @@ def answer(findings: HtlFindings) -> Answer | None:
         verdict = f"No: in {worse} of {of} less often than a random choice."
     else:
         verdict = f"No: in none of {of} more often than a random choice."
-    shown = " ".join(
+    results = " ".join(
         f"Seed {row.seed}: precision {percent(row.precision)} (95% of random choices: "
         f"{percent(row.random_precision_low)} to {percent(row.random_precision_high)}, {p_value(row.p)}), "
         f"recall {percent(row.recall)}."
@@ -39,4 +39,4 @@ def answer(findings: HtlFindings) -> Answer | None:
         f"Mean precision {percent(every.precision)} against {percent(every.random_precision)} at random, recall "
         f"{percent(every.recall)} against {percent(every.random_recall)}."
     )
-    return Answer(question, verdict, f"{means} {shown}")
+    return Answer(question, verdict, f"{means} {results}")

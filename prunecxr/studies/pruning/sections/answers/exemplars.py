@@ -22,14 +22,14 @@ def answer(findings: Findings) -> Answer | None:
         if len(clear)
         else "No class is more frequent among them than patients explain by chance."
     )
-    shown = "".join(f" {row.value}: {_ratio(row)}." for row in clear.head(3).itertuples())
+    single = "".join(f" {row.value}: {_ratio(row)}." for row in clear.head(3).itertuples())
     many = ratios[(ratios["group"] == "diseases") & np.isfinite(ratios["ratio"])].tail(1)
     several = "".join(f" {row.value} diseases: {_ratio(row)}." for row in many.itertuples())
     return Answer(
         "Which images are most affected?",
         verdict,
         f"{int(pies['is_pie'].sum()):,} of {len(pies):,} test images are pruning-identified exemplars (PIEs) at "
-        f"{sparsity(findings.pie_sparsity)} sparsity.{shown}{several}{_stability(findings)}{_overlap(findings)}",
+        f"{sparsity(findings.pie_sparsity)} sparsity.{single}{several}{_stability(findings)}{_overlap(findings)}",
     )
 
 
