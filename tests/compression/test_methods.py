@@ -63,8 +63,12 @@ def test_options_hold_canonical_texts():
     assert options.ablation_methods == ("random", "magnitude@channel")
     with pytest.raises(ValueError, match="each once"):
         HtlAnalysisOptions(ablation_methods="magnitude,magnitude@global")
-    with pytest.raises(UserError, match="unknown scope 'row'"):
-        CompressionOptions(method="magnitude@row")
+
+
+@pytest.mark.parametrize("text", ["magnitude@row", "lottery-2.1"])
+def test_a_method_that_is_none_of_this_tool_stays_as_it_is(text):
+    """Imported predictions keep its name; a command that prunes refuses it."""
+    assert canonical_method(text) == CompressionOptions(method=text).method == text
 
 
 def test_methods_are_read_without_torch():
