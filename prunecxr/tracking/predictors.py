@@ -154,14 +154,15 @@ class MaskPredictor:
             ValueError: another shape or type.
         """
         from prunecxr.evaluation.engines import Evaluator
-        from prunecxr.studies.localization.settings import localizer  # who stores classifiers need not load it
+        from prunecxr.evaluation.regions.masks import masks_of  # who stores classifiers need not load it
 
         images = _pixels(images, 4, "(n, height, width, 3)")
         size = self.settings.image_size
         pixels = [resize(image, size, "bilinear") for image in images]
         stacked = np.stack(pixels) if pixels else np.empty((0, size, size, 3), np.uint8)
         evaluator = Evaluator(self.model, self.compute, "eager")
-        masks = localizer(self.settings.setting, len(self.settings.classes)).masks(evaluator, stacked)
+        learnt = "classes" if self.settings.setting == "weak" else "masks"
+        masks = masks_of(learnt, evaluator, stacked)
         return np.concatenate([np.empty((0, size, size), np.uint8), *masks])
 
 

@@ -9,7 +9,7 @@ from torch import nn
 from prunecxr.compression.methods import Method
 from prunecxr.compression.oneshot import variants
 from prunecxr.evaluation.engines import Evaluator
-from prunecxr.studies.localization.boxes import box_iou
+from prunecxr.evaluation.regions.boxes import box_iou
 from prunecxr.studies.localization.gallery import tile
 from prunecxr.studies.localization.mining import Mined, mine, mine_boxes
 from prunecxr.studies.localization.task import BOX, LocalizationTask, write_tables

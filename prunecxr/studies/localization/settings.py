@@ -17,6 +17,7 @@ import numpy as np
 from torch import nn
 
 from prunecxr.evaluation.engines import Evaluator
+from prunecxr.evaluation.regions.masks import Advance, masks_of, predict_boxes
 from prunecxr.hardware import Compute
 from prunecxr.learning.loop import Learning
 from prunecxr.learning.optimizers import Recipe
@@ -24,7 +25,6 @@ from prunecxr.networks.unet import REGIONS, build_unet
 from prunecxr.studies.localization.batches import LesionBatches
 from prunecxr.studies.localization.config import HtlTrainingOptions
 from prunecxr.studies.localization.losses import Loss, balanced_weights, cross_entropy
-from prunecxr.studies.localization.predict import Advance, boxed, predict_boxes, segmented
 from prunecxr.studies.localization.training import Examples, classification, segmentation
 
 
@@ -85,7 +85,7 @@ class Localizer:
 
     def masks(self, evaluator: Evaluator, images: np.ndarray, advance: Advance | None = None) -> Iterator[np.ndarray]:
         """Where the network sees the lesion, batch by batch: (b, size, size), uint8 0/1."""
-        return (boxed if self.task == "classes" else segmented)(evaluator, images, advance)
+        return masks_of(self.task, evaluator, images, advance)
 
     def boxes(self, evaluator: Evaluator, images: np.ndarray, advance: Advance | None = None) -> np.ndarray:
         """Bounding boxes of the lesion, shape (n, 4): top, left, bottom, right."""

@@ -16,14 +16,14 @@ from prunecxr.compression.methods import Method
 from prunecxr.compression.oneshot import Variant
 from prunecxr.errors import UserError
 from prunecxr.evaluation.engines import Evaluator
+from prunecxr.evaluation.regions.masks import score_against
+from prunecxr.evaluation.regions.scores import split_scores
 from prunecxr.learning.loop import EpochRecord, Session, run_epochs
 from prunecxr.networks.unet import unet_name
 from prunecxr.options.recipe import flatten, to_recipe
 from prunecxr.studies.localization import keys
 from prunecxr.studies.localization.config import HtlConfig
 from prunecxr.studies.localization.material import LesionMaterial
-from prunecxr.studies.localization.predict import score_against
-from prunecxr.studies.localization.scores import split_scores
 from prunecxr.studies.localization.settings import localizer, recipe_of
 from prunecxr.studies.localization.training import Examples
 from prunecxr.studies.localization.variants import Choice

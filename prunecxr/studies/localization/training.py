@@ -12,16 +12,16 @@ from sklearn.metrics import recall_score
 from torch import nn
 
 from prunecxr.evaluation.predict import predict_outputs
+from prunecxr.evaluation.regions.masks import foreground
+from prunecxr.evaluation.regions.scores import score_images, split_scores
 from prunecxr.hardware import Compute
 from prunecxr.learning.loop import Batches, EpochRecord, Learning
 from prunecxr.studies.localization.losses import Loss
-from prunecxr.studies.localization.predict import foreground
-from prunecxr.studies.localization.scores import score_images, split_scores
 
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentationEpoch(EpochRecord):
-    """Scores of the validation images: means over images (`prunecxr.studies.localization.scores`)."""
+    """Scores of the validation images: means over images (`prunecxr.evaluation.regions.scores`)."""
 
     val_loss: float
     val_background: float

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from prunecxr.evaluation.engines import Evaluator
+from prunecxr.evaluation.regions.boxes import fill_boxes
 from prunecxr.learning.loop import Session, run_epochs
-from prunecxr.studies.localization.boxes import fill_boxes
 from prunecxr.studies.localization.config import HtlTrainingOptions
 from prunecxr.studies.localization.losses import focal
 from prunecxr.studies.localization.settings import localizer, recipe_of

@@ -12,11 +12,11 @@ from sklearn.metrics import balanced_accuracy_score
 from prunecxr.errors import UserError
 from prunecxr.evaluation.engines import Evaluator
 from prunecxr.evaluation.predict import predict_outputs
+from prunecxr.evaluation.regions.masks import score_against, segmented
+from prunecxr.evaluation.regions.scores import split_scores
 from prunecxr.learning.loop import Session, run_epochs
 from prunecxr.networks.unet import build_unet
 from prunecxr.studies.localization.losses import balanced_weights, cross_entropy, focal
-from prunecxr.studies.localization.predict import score_against, segmented
-from prunecxr.studies.localization.scores import split_scores
 from prunecxr.studies.localization.training import Examples, classification, segmentation
 from tests.studies.localization.lesions import FEATURES, blots, recipe
 from tests.tiny import CPU

@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 
 from prunecxr.errors import UserError
+from prunecxr.evaluation.regions.masks import score_against
 from prunecxr.options.recipe import build_config
 from prunecxr.studies.localization import finetuning
 from prunecxr.studies.localization import material as htl_material
 from prunecxr.studies.localization.config import HtlConfig
 from prunecxr.studies.localization.lesions.catalogue import open_lesions
-from prunecxr.studies.localization.predict import score_against
 from prunecxr.studies.localization.study import run_htl
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.artifacts import list_paths, read_table

@@ -9,16 +9,16 @@ import torch
 
 from prunecxr.evaluation.engines import Evaluator
 from prunecxr.evaluation.predict import predict_outputs
-from prunecxr.networks.unet import build_unet
-from prunecxr.studies.localization.boxes import boxes_from_heat
-from prunecxr.studies.localization.predict import (
+from prunecxr.evaluation.regions.boxes import boxes_from_heat
+from prunecxr.evaluation.regions.masks import (
     boxed,
     predict_boxes,
     score_against,
     segmented,
 )
-from prunecxr.studies.localization.saliency import grad_cam_heat
-from prunecxr.studies.localization.scores import score_images
+from prunecxr.evaluation.regions.saliency import grad_cam_heat
+from prunecxr.evaluation.regions.scores import score_images
+from prunecxr.networks.unet import build_unet
 from tests.studies.localization.lesions import FEATURES, blots
 from tests.tiny import CPU
 

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from monai.metrics import DiceMetric, MeanIoU
 from sklearn.metrics import f1_score, jaccard_score
 
-from prunecxr.studies.localization.scores import METRICS, dice_per_image, iou_per_image, score_images, split_scores
+from prunecxr.evaluation.regions.scores import METRICS, dice_per_image, iou_per_image, score_images, split_scores
 
 
 def random_masks(n=12, size=9, seed=0):

@@ -9,9 +9,9 @@ import pandas as pd
 import torch
 
 from prunecxr.evaluation.engines import Evaluator
-from prunecxr.studies.localization.boxes import boxes_from_heat, fill_boxes
-from prunecxr.studies.localization.saliency import grad_cam_heat, probability_heat
-from prunecxr.studies.localization.scores import score_images
+from prunecxr.evaluation.regions.boxes import boxes_from_heat, fill_boxes
+from prunecxr.evaluation.regions.saliency import grad_cam_heat, probability_heat
+from prunecxr.evaluation.regions.scores import score_images
 
 Advance = Callable[[int], object]
 Heat = Callable[[Evaluator, np.ndarray, Advance | None], Iterator[np.ndarray]]
@@ -74,3 +74,14 @@ def score_against(predicted: Iterable[np.ndarray], truth: np.ndarray) -> pd.Data
         tables.append(score_images(masks, truth[start : start + len(masks)]))
         start += len(masks)
     return pd.concat(tables, ignore_index=True)
+
+
+def masks_of(
+    learnt: str, evaluator: Evaluator, images: np.ndarray, advance: Advance | None = None
+) -> Iterator[np.ndarray]:
+    """Where a network sees the lesion, batch by batch: (b, height, width), uint8 0/1.
+
+    Args:
+        learnt: `masks`, or `classes`: then the boxes of its heat maps are what it marks.
+    """
+    return (boxed if learnt == "classes" else segmented)(evaluator, images, advance)

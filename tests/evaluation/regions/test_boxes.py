@@ -11,8 +11,8 @@ from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 from torchvision import ops
 
-from prunecxr.studies.localization.boxes import THRESHOLD, box_iou, boxes_from_heat, fill_boxes, scale_heat
-from prunecxr.studies.localization.scores import iou_per_image
+from prunecxr.evaluation.regions.boxes import THRESHOLD, box_iou, boxes_from_heat, fill_boxes, scale_heat
+from prunecxr.evaluation.regions.scores import iou_per_image
 
 heat_maps = arrays.arrays(np.uint8, (3, 6, 7), elements=st.sampled_from([0, 100, 180, 181, 255]))
 

@@ -13,10 +13,10 @@ from monai.visualize.class_activation_maps import ModelWithHooks
 from torch import nn
 
 from prunecxr.data.batches import evaluation_batches
+from prunecxr.evaluation.regions.boxes import scale_heat
 from prunecxr.hardware import Compute, autocast
 from prunecxr.networks.prunable import evaluating
 from prunecxr.networks.unet import ClassificationHead, last_features, last_layer
-from prunecxr.studies.localization.boxes import scale_heat
 
 
 def probability_heat(logits: torch.Tensor) -> np.ndarray:

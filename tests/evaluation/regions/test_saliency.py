@@ -12,10 +12,10 @@ import torch
 from prunecxr.data.batches import evaluation_batches
 from prunecxr.evaluation.engines import Evaluator
 from prunecxr.evaluation.predict import predict_outputs
+from prunecxr.evaluation.regions.boxes import scale_heat
+from prunecxr.evaluation.regions.masks import HEAT
+from prunecxr.evaluation.regions.saliency import grad_cam_heat, probability_heat
 from prunecxr.networks.unet import ClassificationHead, build_unet, last_features, last_layer
-from prunecxr.studies.localization.boxes import scale_heat
-from prunecxr.studies.localization.predict import HEAT
-from prunecxr.studies.localization.saliency import grad_cam_heat, probability_heat
 from tests.studies.localization.lesions import FEATURES, blots
 from tests.tiny import CPU
 

@@ -1,0 +1,1 @@
+"""Lesions marked by networks: masks, boxes, heat maps and their scores."""
