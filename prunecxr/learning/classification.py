@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,12 +43,21 @@ class Images:
 
 
 def fit(
-    model: nn.Module, train: Images, val: Images, options: TrainingOptions, compute: Compute, session: Session[Epoch]
+    model: nn.Module,
+    train: Images,
+    val: Images,
+    options: TrainingOptions,
+    compute: Compute,
+    session: Session[Epoch],
+    *,
+    validated_in_fp32: bool = True,
 ) -> list[Epoch]:
     """Train `model` in place and leave it with the weights of its best epoch (paper A, section 2.2 and table 1).
 
     Args:
         model: network with n_classes outputs (logits), on `compute.device`.
+        validated_in_fp32: whether outputs on the validation images are fp32 in a training in bf16, as in evaluation;
+            those of version 0.1 were not, and images tied.
     Returns:
         the epochs.
     Raises:
@@ -56,7 +66,7 @@ def fit(
     """
 
     def validate(network: nn.Module) -> dict[str, float]:
-        loss, scores = _validate(network, val, compute)
+        loss, scores = _validate(network, val, compute, validated_in_fp32)
         return {"val_loss": loss, "val_mean_ap": scores["ap"], "val_mean_auroc": scores["auroc"]}
 
     learning = Learning(
@@ -91,9 +101,10 @@ def recipe_of(options: TrainingOptions) -> Recipe:
     )
 
 
-def _validate(model: nn.Module, val: Images, compute: Compute) -> tuple[float, dict[str, float]]:
+def _validate(model: nn.Module, val: Images, compute: Compute, in_fp32: bool) -> tuple[float, dict[str, float]]:
     """Mean loss per image, and the mean scores over the classes that have them."""
-    with outputs_in_fp32(model):  # as in evaluation: images that tie in bf16 would decide which epoch is the best
+    # As in evaluation: images that tie in bf16 would decide which epoch is the best.
+    with outputs_in_fp32(model) if in_fp32 else nullcontext():
         logits = predict_logits(model, val.pixels, compute)
     if not torch.isfinite(logits).all():
         raise Diverged("training diverged: the network's outputs on the validation split are not finite")

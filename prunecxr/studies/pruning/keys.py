@@ -16,19 +16,23 @@ BF16_EVALUATION_VERSION = 2
 BF16_VALIDATION_VERSION = 2
 
 
-def training_key(train: str, val: str, options: TrainingOptions, weights: str, precision: str) -> str:
+def training_key(
+    train: str, val: str, options: TrainingOptions, weights: str, precision: str, *, validation: int | None = None
+) -> str:
     """What all seeds of a population share.
 
     Args:
         train, val: content fingerprints of the splits (pixels, ids, labels).
         weights: identity of the initial weights.
         precision: the one that training ran in.
+        validation: version of validation in bf16; None: today's. A study that began with version 1 goes on with it.
     """
+    version = BF16_VALIDATION_VERSION if validation is None else validation
     chosen = options.model_dump(mode="json", exclude_defaults=True, exclude={"weights"})
     parts = {"version": VERSION, "train": train, "val": val, "training": chosen}
     parts |= {"weights": weights, "precision": precision}
-    if precision == "bf16" and options.epochs > 1:  # validation decides which epoch's weights are kept
-        parts["validation"] = BF16_VALIDATION_VERSION
+    if precision == "bf16" and options.epochs > 1 and version > 1:  # it decides which epoch's weights are kept
+        parts["validation"] = version
     return digest(parts)
 
 

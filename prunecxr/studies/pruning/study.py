@@ -35,6 +35,7 @@ def run_study(store: Store, config: Config) -> None:
     say_data(data)
     once, task = Once(store), PruningTask(config, data)
     study = open_study(once, config, adopt=True)
+    task.go_on_with(store)
     with ending(study):
         study.resume()
         seeds = each_seed(config.seeds, lambda seed: _seed(once, task, study, seed))
@@ -88,9 +89,10 @@ def train(store: Store, config: Config, seed: int) -> None:
     check_names(config)
     data = material.prepare(config)
     say_data(data)
-    once = Once(store)
+    once, task = Once(store), PruningTask(config, data)
     study = open_study(once, config)
-    trained = train_seed(once, PruningTask(config, data), study.id, seed, adopt=True, again=True)
+    task.go_on_with(store)
+    trained = train_seed(once, task, study.id, seed, adopt=True, again=True)
     run = trained.run
     runs.claim_invocation(store, "train", config.study, study.id, run.id)
     print(f"seed run {run.id}: seed {seed} {'trained' if once.made['seed'] else 'was trained before'}")

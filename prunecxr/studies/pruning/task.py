@@ -29,6 +29,7 @@ from prunecxr.studies.pruning.rounding import rounding_effect
 from prunecxr.tracking import artifacts, names, registry, variants
 from prunecxr.tracking.registry import Settings
 from prunecxr.tracking.runs import TrackedRun
+from prunecxr.tracking.store import Store
 from prunecxr.work.task import Circumstances, Scored, Task, compute_of
 
 PACKAGES = ("torch", "torchvision", "mlflow", "numpy", "pandas", "scikit-learn", "scipy", "pillow")
@@ -47,13 +48,25 @@ class PruningTask(Task):
         architecture = config.training.architecture
         super().__init__(config.study, material.dataset.name, architecture, material.fingerprints, config.execution)
         self.config, self.material, self._without = config, material, without
+        self._validation = keys.BF16_VALIDATION_VERSION
 
     # Training
 
     def training_key(self) -> str:
-        weights = weights_identity(self.architecture, self.config.training.weights)
+        return self._training_key(self._validation)
+
+    def _training_key(self, validation: int) -> str:
+        options = self.config.training
+        weights = weights_identity(self.architecture, options.weights)
         train, val = (self.prints[split] for split in ("train", "val"))
-        return keys.training_key(train, val, self.config.training, weights, self.compute.precision)
+        return keys.training_key(train, val, options, weights, self.compute.precision, validation=validation)
+
+    def go_on_with(self, store: Store) -> None:
+        """Validate as the study's seeds that are there were validated, so that all of them can be compared."""
+        earlier = self._training_key(1)
+        if earlier != self.training_key():
+            tags = {names.KIND: self.seed_kind, names.STUDY: self.study, names.TRAINING: earlier}
+            self._validation = 1 if runs.search(store, tags, most=1) else self._validation
 
     def seed_key(self, seed: int) -> str:
         return keys.seed_key(self.training_key(), seed)
@@ -67,7 +80,8 @@ class PruningTask(Task):
 
     def fit(self, model: nn.Module, session: Session[Any]) -> Sequence[EpochRecord]:
         train, val = (images_of(self.material, split) for split in ("train", "val"))
-        return fit(model, train, val, self.config.training, self.compute, session)
+        in_fp32 = self._validation > 1
+        return fit(model, train, val, self.config.training, self.compute, session, validated_in_fp32=in_fp32)
 
     def best_epoch(self, epochs: Sequence[EpochRecord]) -> EpochRecord:
         return best_epoch(epochs, self.config.training.monitor)

@@ -126,3 +126,13 @@ def test_imported_variants_differ_by_content_and_place():
     base = ("p", 7, "magnitude", 0.9, "x")
     changes = [("q", *base[1:]), ("p", 8, *base[2:]), (*base[:2], "random", *base[3:]), (*base[:3], 0.5, "x")]
     assert len({keys.imported_variant_key(*parts) for parts in [base, *changes, (*base[:4], "y")]}) == 6
+
+
+def test_the_key_that_version_0_1_gave_trainings_in_bf16():
+    """Its validation saw images tie; a study that began so goes on so, and is found."""
+    options = TrainingOptions(epochs=5)
+    key = keys.training_key("a" * 64, "b" * 64, options, "none", "bf16", validation=1)
+    assert key == "a3579a964de0776e"
+    assert key != keys.training_key("a" * 64, "b" * 64, options, "none", "bf16")
+    one = [keys.training_key("a", "b", options, "none", "fp32", validation=version) for version in (1, 2)]
+    assert one[0] == one[1]
