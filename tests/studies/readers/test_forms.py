@@ -223,7 +223,7 @@ def test_an_interrupted_export_is_continued(analysed, monkeypatch):
         ({"reader_seed": "-1"}, "option reader_seed: '-1'"),
         ({"readers": "4"}, "4 readers x 6 images take 12 PIEs, but the analysis has 10"),
         ({"images_per_reader": "40"}, "take 40 PIEs, but the analysis has 10"),
-        ({"study": "other"}, "option study: no finished variants of 'other'"),
+        ({"study": "other"}, "option study: no study 'other' in "),
     ],
 )
 def test_what_cannot_be_exported_leaves_nothing(analysed, given, message):
