@@ -153,7 +153,7 @@ def test_images_are_those_of_the_files_at_their_full_size(exported, tmp_path):
 
 def test_images_may_be_shrunk_and_come_from_the_data_set(analysed):
     readers.export_forms(analysed, *options(images="pictures", longest_side="64"))
-    forms = fetch(analysed, export_of(analysed), "key.csv", Path()).parent / "forms"
+    forms = fetch(runs.get(analysed, export_of(analysed)), "key.csv", Path()).parent / "forms"
     with Image.open(next((forms / "images").iterdir())) as image:
         assert image.size == (64, 50)
     with pytest.raises(
