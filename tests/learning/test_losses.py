@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import numpy as np
 import pytest
 import torch
@@ -11,6 +9,8 @@ import torch
 from prunecxr.learning.classification import fit
 from prunecxr.learning.loop import Session
 from prunecxr.learning.losses import LOSSES, make_loss
+from prunecxr.options import sections
+from prunecxr.options.registries import names_in
 from prunecxr.options.sections import TrainingOptions
 from tests import tiny
 
@@ -31,7 +31,10 @@ def terms(labels: np.ndarray = LABELS) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_every_loss_is_an_option_and_the_other_way_round():
-    assert set(LOSSES) == set(get_args(TrainingOptions.model_fields["loss"].annotation))
+    assert set(LOSSES) == set(names_in(sections.LOSSES))
+    assert [sections.TrainingOptions(loss=name).loss for name in LOSSES] == list(LOSSES)
+    with pytest.raises(ValueError, match="there is none of that name"):
+        sections.TrainingOptions(loss="hinge")
 
 
 def test_bce():
