@@ -156,7 +156,7 @@ def test_a_killed_training_continues_with_the_same_result(environment, tmp_path)
         ("prune", {"run": "nope"}, 2, "error: option run: no run 'nope'"),
         ("prune", {"model": "models:/nope@x"}, 2, "error: option model: models:/nope@x"),
         ("analyze", {}, 2, "error: option study is missing"),
-        ("analyze", {"study": "nope"}, 2, "error: option study: no finished variants of 'nope'"),
+        ("analyze", {"study": "nope"}, 2, "error: option study: no study 'nope' in sqlite"),
         ("register", {}, 2, "error: option run is missing"),
         ("main", {"device": "cuda:99"}, 3, "error: device cuda:99 is not available"),
     ],

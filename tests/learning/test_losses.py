@@ -9,6 +9,8 @@ import torch
 from prunecxr.learning.classification import fit
 from prunecxr.learning.loop import Session
 from prunecxr.learning.losses import LOSSES, focused, make_loss
+from prunecxr.options import sections
+from prunecxr.options.registries import names_in
 from prunecxr.options.sections import TrainingOptions
 from tests import tiny
 
@@ -26,6 +28,13 @@ def terms(labels: np.ndarray = LABELS) -> tuple[np.ndarray, np.ndarray]:
     """Minus log probability of what is true, for positives and negatives; zero elsewhere."""
     p = 1 / (1 + np.exp(-LOGITS))
     return -np.log(p) * labels, -np.log(1 - p) * (1 - labels)
+
+
+def test_every_loss_is_an_option_and_the_other_way_round():
+    assert set(LOSSES) == set(names_in(sections.LOSSES))
+    assert [sections.TrainingOptions(loss=name).loss for name in LOSSES] == list(LOSSES)
+    with pytest.raises(ValueError, match="there is none of that name"):
+        sections.TrainingOptions(loss="hinge")
 
 
 def test_bce():

@@ -26,7 +26,7 @@ from prunecxr.studies.pruning import keys
 from prunecxr.studies.pruning.config import Config
 from prunecxr.studies.pruning.material import Evaluable
 from prunecxr.studies.pruning.rounding import rounding_effect
-from prunecxr.tracking import artifacts, names, registry, variants
+from prunecxr.tracking import artifacts, names, registry, runs, variants
 from prunecxr.tracking.registry import Settings
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store

@@ -153,7 +153,7 @@ def test_images_are_those_of_the_files_at_their_full_size(exported, tmp_path):
 
 def test_images_may_be_shrunk_and_come_from_the_data_set(analysed):
     readers.export_forms(analysed, *options(images="pictures", longest_side="64"))
-    forms = fetch(analysed, export_of(analysed), "key.csv", Path()).parent / "forms"
+    forms = fetch(runs.get(analysed, export_of(analysed)), "key.csv", Path()).parent / "forms"
     with Image.open(next((forms / "images").iterdir())) as image:
         assert image.size == (64, 50)
     with pytest.raises(
@@ -223,7 +223,7 @@ def test_an_interrupted_export_is_continued(analysed, monkeypatch):
         ({"reader_seed": "-1"}, "option reader_seed: '-1'"),
         ({"readers": "4"}, "4 readers x 6 images take 12 PIEs, but the analysis has 10"),
         ({"images_per_reader": "40"}, "take 40 PIEs, but the analysis has 10"),
-        ({"study": "other"}, "option study: no finished variants of 'other'"),
+        ({"study": "other"}, "option study: no study 'other' in "),
     ],
 )
 def test_what_cannot_be_exported_leaves_nothing(analysed, given, message):
