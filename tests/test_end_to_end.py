@@ -81,7 +81,7 @@ def test_a_study_step_by_step_and_whole(environment, tmp_path):
     (variant,) = runs_of(environment, KIND="variant", SPARSITY="0.50")
     answer = mlflow_run(environment, tmp_path, "register", run=variant.info.run_id)
     assert answer.returncode == 0, answer.stderr
-    assert "models:/prunecxr-phantom-resnet18@seed-01-k50" in answer.stdout
+    assert "models:/prunecxr-small-resnet18@seed-01-k50" in answer.stdout
     answer = mlflow_run(environment, tmp_path, "analyze", study="small")
     assert answer.returncode == 0, answer.stderr
     assert "missing (seed, sparsity): (0, 0), (0, 0.5), (0, 0.9)" in answer.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from prunecxr.tracking import names, runs, variants
+from prunecxr.tracking import run as run_module
 from tests.tracking.variants import log_seed
 
 MEAN = "curve_mean_ap"
@@ -99,3 +101,51 @@ def test_curves_gain_just_the_points_that_they_lack(store, log):
     assert "curve_f1/Effusion" not in seed_run.metrics()
     variants.log_curves(seed_run, "random", "variant")
     assert points(seed_run, "random_curve_mean_ap") == [(70, pytest.approx(0.1))]
+
+
+def test_points_between_two_percents_have_steps_of_their_own(store, log):
+    seed_run = log_seed(store, 0)
+    for k in (0.97, 0.975, 0.98):
+        log(seed_run, k)
+    variants.log_curves(seed_run, "magnitude", "variant")
+    assert [step for step, _ in points(seed_run, MEAN)] == [97, 98, 975_000]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_a_kill_while_curves_are_logged_doubles_no_point(store, log, monkeypatch, batch):
+    seed_run = log_seed(store, 0)
+    for k in (0.0, 0.5, 0.9):
+        log(seed_run, k)
+    monkeypatch.setattr(run_module, "MAX_METRICS", batch)  # so that a step lies in several batches
+    send, left = type(store._client).log_batch, [2]
+
+    def killed(*given, **options):
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return send(*given, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store._client), "log_batch", killed)
+        with pytest.raises(KeyboardInterrupt):
+            variants.log_curves(seed_run, "magnitude", "variant")
+    again = runs.get(store, seed_run.id)
+    variants.log_curves(again, "magnitude", "variant")
+    for metric in (MEAN, "curve_ap/Effusion"):
+        assert [step for step, _ in points(seed_run, metric)] == [0, 50, 90]
+    calls = []
+    monkeypatch.setattr(type(store._client), "log_batch", lambda *given, **_: calls.append(given))
+    monkeypatch.setattr(type(store._client), "get_metric_history", lambda *given: calls.append(given))
+    variants.log_curves(runs.get(store, seed_run.id), "magnitude", "variant")
+    assert not calls  # a command with nothing to log asks for nothing
+
+
+def test_a_variant_costs_three_calls_of_the_store(store, log, monkeypatch):
+    seed_run = log_seed(store, 0)
+    kind, calls = type(store._client), []
+    for name in ("create_run", "log_batch", "set_terminated", "get_run", "set_tag", "search_runs"):
+        call = getattr(kind, name)
+        monkeypatch.setattr(kind, name, lambda *given, _c=call, _n=name, **o: (calls.append(_n), _c(*given, **o))[1])
+    run = log(seed_run, 0.5)
+    assert sorted(calls) == ["create_run", "log_batch", "set_terminated"]
+    assert set(json.loads(runs.get(store, run.id).tags[names.DIGESTS])) == {"recipe.json"}  # noted without a call

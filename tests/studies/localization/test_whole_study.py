@@ -129,7 +129,7 @@ def test_the_plain_network_learned_something_and_is_the_variant_at_zero(done):
 )
 def test_registered_networks_give_the_masks_that_were_evaluated(done, alias, kind, approach):
     store, _ = done
-    model = mlflow.pyfunc.load_model(f"models:/prunecxr-phantom-unet@{alias}")
+    model = mlflow.pyfunc.load_model(f"models:/prunecxr-small-htl-unet@{alias}")
     test = htl_material.prepare(small()).pixels["test"]
     found = score_against([model.predict(np.array(test.images))], test.masks)
     (run,) = (
@@ -139,7 +139,7 @@ def test_registered_networks_give_the_masks_that_were_evaluated(done, alias, kin
     )  # fmt: skip
     expected = read_table(run, names.TEST_SCORES)
     assert np.allclose(found["foreground"], expected["foreground"], atol=1e-6)
-    network = mlflow.pytorch.load_model(f"models:/prunecxr-phantom-unet@{alias}")
+    network = mlflow.pytorch.load_model(f"models:/prunecxr-small-htl-unet@{alias}")
     assert not network.training
 
 
@@ -240,7 +240,7 @@ def test_the_other_settings(store, setting):
     assert ("effect.csv" in tables) == (setting == "semi")
     assert {"networks.csv", "groups.csv", "planted.csv"} <= tables
     assert "report: " in out
-    model = mlflow.pyfunc.load_model(f"models:/prunecxr-phantom-unet@seed-10-{setting}-htl")
+    model = mlflow.pyfunc.load_model(f"models:/prunecxr-small-htl-unet@seed-10-{setting}-htl")
     assert model.predict(np.zeros((1, 40, 50, 3), np.uint8)).shape == (1, 32, 32)
 
 

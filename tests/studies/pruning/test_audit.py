@@ -24,6 +24,7 @@ from prunecxr.studies.pruning import audit as auditing
 from prunecxr.studies.pruning import importing, study
 from prunecxr.tracking import names, query, registry, runs
 from prunecxr.tracking.artifacts import fetch
+from tests.stored import client_of
 from tests.studies.conftest import small
 from tests.tiny import CPU
 
@@ -50,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def counts(store) -> Counter[str]:
-    found = store.client.search_runs([store.experiment_id], max_results=1000)
+    found = client_of(store).search_runs([store.experiment_id], max_results=1000)
     return Counter(run.data.tags.get(names.KIND, "") for run in found)
 
 
@@ -149,7 +150,7 @@ def small_seed(store) -> None:
 def test_a_network_trained_here_comes_back_with_its_own_predictions(store, folder):
     """Exported as a state dict, the test split of its study as data: every variant is bit for bit the one there is."""
     small_seed(store)
-    network = registry.load_network(f"models:/prunecxr-phantom-{SMALLEST}@seed-01")
+    network = registry.load_network(f"models:/prunecxr-small-{SMALLEST}@seed-01")
     torch.save(network.state_dict(), folder / "own.pt")
     chosen = small().data
     phantom = {name: str(getattr(chosen, name)) for name in ("phantom_train", "phantom_val", "phantom_test")}

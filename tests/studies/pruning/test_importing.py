@@ -17,13 +17,14 @@ from prunecxr.studies.commands import analyze
 from prunecxr.studies.pruning import importing, material
 from prunecxr.tracking import names, query, runs
 from prunecxr.tracking.artifacts import fetch
+from tests.stored import client_of
 from tests.studies.conftest import small
 
 GIVEN = parse(ANALYZE, ["--study=brought", "--bootstrap=200"])[1]
 
 
 def counts(store) -> Counter[str]:
-    found = store.client.search_runs([store.experiment_id], max_results=1000)
+    found = client_of(store).search_runs([store.experiment_id], max_results=1000)
     return Counter(run.data.tags.get(names.KIND, "") for run in found)
 
 
@@ -74,7 +75,7 @@ def test_the_store_holds_the_contract(store, folder, capsys):
     (study,) = runs.search(store, {names.KIND: "study"}, finished=True)
     for seed_run in runs.search(store, {names.KIND: "seed"}, finished=True):
         assert seed_run.tags[names.PARENT] == study.id
-        history = store.client.get_metric_history(seed_run.id, "curve_ap/Mass")
+        history = client_of(store).get_metric_history(seed_run.id, "curve_ap/Mass")
         assert sorted(metric.step for metric in history) == [0, 50, 90]
     for run in runs.search(store, {names.KIND: "variant", names.DATASET: "ours", names.ARCHITECTURE: "densenet121"}):
         assert run.status == "FINISHED"

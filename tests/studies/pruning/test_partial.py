@@ -18,6 +18,7 @@ from prunecxr.studies.pruning import findings, study, task
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.artifacts import fetch, read_table, read_text
 from prunecxr.work import identity
+from tests.stored import client_of
 from tests.studies.conftest import small
 from tests.studies.pruning.test_importing import GIVEN, bring, counts, folder
 
@@ -85,7 +86,7 @@ def test_pies_are_those_of_the_seeds_that_have_both_variants(store, folder):
     pies = []
     for sparsity in ("0.90", "0.00"):
         (run,) = runs.search(store, {names.KIND: "variant", names.SEED: "3", names.SPARSITY: sparsity})
-        store.client.delete_run(run.id)
+        client_of(store).delete_run(run.id)
         analyze(store, GIVEN, None)
         newest = runs.search(store, {names.KIND: "analysis"})[0]
         pies.append(read_table(newest, "tables/pies.csv")[["id", "agreement", "is_pie"]])

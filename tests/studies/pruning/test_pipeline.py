@@ -20,6 +20,7 @@ from prunecxr.studies.pruning import material, study, task
 from prunecxr.studies.pruning.check import check_data
 from prunecxr.tracking import names, registry, runs
 from prunecxr.tracking.artifacts import fetch
+from tests.stored import client_of
 from tests.studies.conftest import small
 
 # The command line `--study=small` of the analysis.
@@ -28,7 +29,7 @@ GIVEN = parse(ANALYZE, ["--study=small"])[1]
 
 def everything(store) -> dict[str, str]:
     """Run id -> kind of every run of the experiment."""
-    found = store.client.search_runs([store.experiment_id], max_results=1000)
+    found = client_of(store).search_runs([store.experiment_id], max_results=1000)
     return {run.info.run_id: run.data.tags.get(names.KIND, "") for run in found}
 
 
@@ -86,12 +87,12 @@ def test_the_store_holds_the_contract(done):
         recipe = json.loads(fetch(run, "recipe.json", Path()).read_text())
         assert recipe["sparsity"] == float(tags[names.SPARSITY])
     for run in seeds.values():
-        history = store.client.get_metric_history(run.id, "curve_mean_ap")
+        history = client_of(store).get_metric_history(run.id, "curve_mean_ap")
         assert sorted(metric.step for metric in history) == [0, 50, 90]
-        epochs = store.client.get_metric_history(run.id, "val_mean_ap")
+        epochs = client_of(store).get_metric_history(run.id, "val_mean_ap")
         assert [metric.step for metric in epochs] == [0, 1]
         assert {"train_loss", "val_loss", "val_mean_auroc", "curve_ap/Effusion"} <= set(run.metrics())
-        assert len(store.client.get_run(run.id).inputs.dataset_inputs) == 3
+        assert len(client_of(store).get_run(run.id).inputs.dataset_inputs) == 3
         assert run.status == "FINISHED"
         table = pd.read_csv(fetch(run, "weights/histogram.csv", Path()))
         assert run.metrics()["share_below_0.01"] == pytest.approx(
@@ -99,7 +100,7 @@ def test_the_store_holds_the_contract(done):
         )
     assert "report.html" in said
     assert "compareRunsMode=CHART" in said
-    assert "models:/prunecxr-phantom-resnet18@seed-01-k90" in said
+    assert "models:/prunecxr-small-resnet18@seed-01-k90" in said
     assert "# small" in study_run.tags[names.NOTE]
 
 
@@ -161,17 +162,17 @@ def test_registered_models_are_the_variants_that_were_evaluated(done):
 
     store, _ = done
     images = pixels(small())
-    dense = registry.load_network("models:/prunecxr-phantom-resnet18@seed-01")
+    dense = registry.load_network("models:/prunecxr-small-resnet18@seed-01")
     for alias, sparsity in (("seed-01", "0.00"), ("seed-01-k90", "0.90")):
         (run,) = of_kind(store, "variant", SEED="1", SPARSITY=sparsity)
         stored = pd.read_parquet(fetch(run, "predictions.parquet", Path()))
-        predicted = mlflow.pyfunc.load_model(f"models:/prunecxr-phantom-resnet18@{alias}").predict(images)
+        predicted = mlflow.pyfunc.load_model(f"models:/prunecxr-small-resnet18@{alias}").predict(images)
         assert predicted.columns.tolist() == stored.columns[1:].tolist()
         assert np.array_equal(predicted.to_numpy(), stored.iloc[:, 1:].to_numpy())  # bit for bit, at fp32
-        network = registry.load_network(f"models:/prunecxr-phantom-resnet18@{alias}")
+        network = registry.load_network(f"models:/prunecxr-small-resnet18@{alias}")
         kept = network.conv1.weight != 0
         assert torch.equal(network.conv1.weight[kept], dense.conv1.weight[kept])
-        version = store.client.get_model_version_by_alias("prunecxr-phantom-resnet18", alias)
+        version = client_of(store).get_model_version_by_alias("prunecxr-small-resnet18", alias)
         assert {"seed", "sparsity", "method", "study", "mean_ap"} <= set(version.tags)
         assert version.tags["mean_ap"] == f"{run.metrics()['mean_ap']:.6f}"
 
@@ -182,13 +183,13 @@ def test_any_variant_can_be_registered_later(done, capsys):
     store, _ = done
     (run,) = of_kind(store, "variant", SEED="0", SPARSITY="0.50")
     register(store, run.id)
-    assert "models:/prunecxr-phantom-resnet18@seed-00-k50" in capsys.readouterr().out
+    assert "models:/prunecxr-small-resnet18@seed-00-k50" in capsys.readouterr().out
     stored = pd.read_parquet(fetch(run, "predictions.parquet", Path()))
-    predicted = mlflow.pyfunc.load_model("models:/prunecxr-phantom-resnet18@seed-00-k50").predict(pixels(small()))
+    predicted = mlflow.pyfunc.load_model("models:/prunecxr-small-resnet18@seed-00-k50").predict(pixels(small()))
     assert np.array_equal(predicted.to_numpy(), stored.iloc[:, 1:].to_numpy())
-    versions = len(store.client.search_model_versions("name = 'prunecxr-phantom-resnet18'"))
+    versions = len(client_of(store).search_model_versions("name = 'prunecxr-small-resnet18'"))
     register(store, run.id)
-    assert len(store.client.search_model_versions("name = 'prunecxr-phantom-resnet18'")) == versions
+    assert len(client_of(store).search_model_versions("name = 'prunecxr-small-resnet18'")) == versions
 
 
 def test_a_model_registered_in_16_bits_tells_what_that_costs(own):
@@ -197,7 +198,7 @@ def test_a_model_registered_in_16_bits_tells_what_that_costs(own):
     study.run_study(
         own, small(sparsities="0,0.5,0.7,0.9", register_sparsities="0.7", register_precision="fp16", seeds="1")
     )
-    name, alias = "prunecxr-phantom-resnet18", "seed-00-k70"
+    name, alias = "prunecxr-small-resnet18", "seed-00-k70"
     (run,) = of_kind(own, "variant", SEED="0", SPARSITY="0.70")
     dense = registry.load_network(f"models:/{name}@seed-00").conv1.weight
     kept = registry.load_network(f"models:/{name}@{alias}").conv1.weight
@@ -206,7 +207,7 @@ def test_a_model_registered_in_16_bits_tells_what_that_costs(own):
     labels = material.prepare(small()).dataset.test.table.labels
     predicted = mlflow.pyfunc.load_model(f"models:/{name}@{alias}").predict(pixels(small()))
     scores = class_scores(labels, predicted.to_numpy(), list(predicted.columns))["ap"]
-    version = own.client.get_model_version_by_alias(name, alias)
+    version = client_of(own).get_model_version_by_alias(name, alias)
     assert version.tags["precision"] == "fp16"
     change = scores.mean() - run.metrics()["mean_ap"]
     assert float(version.tags["mean_ap_change"]) == pytest.approx(change, abs=1e-6)
@@ -220,7 +221,7 @@ def test_a_model_registered_in_16_bits_tells_what_that_costs(own):
 def test_registering_checks_the_weights_against_what_was_evaluated(own):
     store = own
     (run,) = of_kind(store, "variant", SEED="0", SPARSITY="0.50")
-    store.client.log_metric(run.id, names.NONZERO_WEIGHTS, 17)
+    client_of(store).log_metric(run.id, names.NONZERO_WEIGHTS, 17)
     with pytest.raises(EnvironmentFault, match="but 17 were evaluated"):
         register(store, run.id)
 
@@ -259,7 +260,7 @@ def test_pruning_wants_the_images_and_study_of_the_training(done):
 def test_the_model_that_is_pruned_may_be_named_by_its_uri(store):
     study.train(store, small(), 7)
     (seed_run,) = of_kind(store, "seed")
-    for uri in ("models:/prunecxr-phantom-resnet18@seed-07", seed_run.tags[names.MODEL]):
+    for uri in ("models:/prunecxr-small-resnet18@seed-07", seed_run.tags[names.MODEL]):
         assert registry.run_of_model(store, uri) == seed_run.id
     for uri in ("x", "models:/name", "runs:/abc/model"):
         with pytest.raises(UserError, match="is neither models:/<name>@<alias> nor"):
@@ -271,9 +272,9 @@ def test_random_pruning_stands_beside_magnitude(own):
     study.run_study(store, small(method="random", seeds="1"))
     (run,) = of_kind(store, "variant", METHOD="random", SPARSITY="0.50", SEED="0")
     assert run.metrics()["realised_sparsity"] == pytest.approx(0.5, abs=1e-6)
-    history = store.client.get_metric_history(run.tags[names.PARENT], "random_curve_mean_ap")
+    history = client_of(store).get_metric_history(run.tags[names.PARENT], "random_curve_mean_ap")
     assert [metric.step for metric in history] == [0, 50, 90]
-    store.client.get_model_version_by_alias("prunecxr-phantom-resnet18", "seed-00-random-k90")
+    client_of(store).get_model_version_by_alias("prunecxr-small-resnet18", "seed-00-random-k90")
     analyses = of_kind(store, "analysis")
     assert len(analyses) == 2
     (newest,) = (run for run in analyses if run.tags[names.METHOD] == "random")
@@ -298,7 +299,7 @@ def test_a_pair_of_classes_can_be_highlighted(done):
 def test_missing_variants_are_told(own, capsys):
     store = own
     (run,) = of_kind(store, "variant", SEED="1", SPARSITY="0.50")
-    store.client.delete_run(run.id)
+    client_of(store).delete_run(run.id)
     capsys.readouterr()
     analyze(store, GIVEN, None)
     assert "missing (seed, sparsity): (1, 0.5)" in capsys.readouterr().out
@@ -377,21 +378,21 @@ def test_a_kill_between_the_last_steps_leaves_nothing_open(own):
     store = own
     seed_run = runs.find(store, "seed", {names.SEED: "1"})
     seed_run.resume()
-    name = "prunecxr-phantom-resnet18"
+    name = "prunecxr-small-resnet18"
     for alias in ("seed-01", "seed-01-k90"):
-        store.client.delete_registered_model_alias(name, alias)
-    versions = len(store.client.search_model_versions(f"name = '{name}'"))
+        client_of(store).delete_registered_model_alias(name, alias)
+    versions = len(client_of(store).search_model_versions(f"name = '{name}'"))
     study.run_study(store, small())
     assert runs.find(store, "seed", {names.SEED: "1"}).finished
     for alias in ("seed-01", "seed-01-k90"):
-        store.client.get_model_version_by_alias(name, alias)
-    assert len(store.client.search_model_versions(f"name = '{name}'")) == versions
+        client_of(store).get_model_version_by_alias(name, alias)
+    assert len(client_of(store).search_model_versions(f"name = '{name}'")) == versions
 
 
 def test_a_lost_dense_model_is_the_environments_fault(own):
     store = own
     seed_run = runs.find(store, "seed", {names.SEED: "1"})
-    location = store.client.get_logged_model(seed_run.tags[names.MODEL].removeprefix("models:/")).artifact_location
+    location = client_of(store).get_logged_model(seed_run.tags[names.MODEL].removeprefix("models:/")).artifact_location
     (Path(location.removeprefix("file://")) / "data" / "model.pth").write_bytes(b"torn")
     with pytest.raises(EnvironmentFault, match="gone or damaged"):
         study.prune(store, small(sparsities="0,0.3"), seed_run)

@@ -22,6 +22,7 @@ from prunecxr.studies.readers.sections.form import FORMAT
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.artifacts import fetch
 from prunecxr.tracking.store import open_store
+from tests.stored import client_of
 from tests.studies.conftest import small
 
 CLASSES = ("Hernia", "Edema", "No Finding")
@@ -179,7 +180,7 @@ def test_the_same_command_adds_nothing_another_seed_another_run(exported, capsys
 
 def test_the_runs_that_mlflow_makes_become_the_export_and_the_import(analysed, monkeypatch):
     """`mlflow run` logs the options as it was given them; a second run of the same command points to the first."""
-    client = analysed.client
+    client = client_of(analysed)
     for _ in range(2):
         own = client.create_run(analysed.experiment_id).info.run_id
         client.log_param(own, "reader_seed", "''")

@@ -23,6 +23,7 @@ from prunecxr.studies.search.options import TuneOptions
 from prunecxr.studies.search.tune import tune
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.artifacts import fetch
+from tests.stored import client_of
 from tests.studies.conftest import SMALL
 
 SPACE = {
@@ -100,7 +101,7 @@ def test_a_search_from_its_trials_to_the_study_of_its_best_recipe(store, capsys,
         assert child.metrics()[names.BEST_VAL_MEAN_AP] == pytest.approx(row.mean_ap)
         assert child.params()["cfg/learning_rate"] == f"{row.learning_rate:g}"
         assert child.params()["cfg/schedule"] == row.schedule
-        history = store.client.get_metric_history(child.id, "val_mean_ap")
+        history = client_of(store).get_metric_history(child.id, "val_mean_ap")
         assert [metric.step for metric in history] == list(range(row.epochs))
         assert {"train_loss", "val_loss", "val_mean_auroc"} <= set(child.metrics())
 
@@ -116,7 +117,7 @@ def test_a_search_from_its_trials_to_the_study_of_its_best_recipe(store, capsys,
     assert best.model_copy(update={"study": "small", "training": config.training, "search": config.search}) == config
     train(store, best, 0)
     (seed_run,) = runs.search(store, {names.KIND: "seed"})
-    epochs = store.client.get_metric_history(seed_run.id, "val_mean_ap")
+    epochs = client_of(store).get_metric_history(seed_run.id, "val_mean_ap")
     reached = {metric.step: metric.value for metric in epochs}[seed_run.metrics()["best_epoch"]]
     assert reached == winner["mean_ap"]
 
@@ -214,15 +215,15 @@ def test_a_trial_whose_run_was_left_behind_is_settled(store, monkeypatch):
     monkeypatch.setattr(training, "fit", faked([[0.2, 0.3], [0.25, 0.1], [0.26, 0.2]]))
     tune(store, searching(), options(trials="2"))
     children = trial_runs(store)
-    store.client.update_run(children[0].id, "RUNNING")
-    store.client.set_tag(children[0].id, names.TRIAL_STATE, "running")
-    store.client.delete_run(children[1].id)
+    client_of(store).update_run(children[0].id, "RUNNING")
+    client_of(store).set_tag(children[0].id, names.TRIAL_STATE, "running")
+    client_of(store).delete_run(children[1].id)
     tune(store, searching(), options(trials="3"))
     children = trial_runs(store)
     assert {run.status for run in children.values()} == {"FINISHED"}
     assert children[0].tags[names.TRIAL_STATE] == "complete"
     assert children[1].metrics()[names.BEST_VAL_MEAN_AP] == 0.25
-    history = store.client.get_metric_history(children[1].id, names.BEST_VAL_MEAN_AP)
+    history = client_of(store).get_metric_history(children[1].id, names.BEST_VAL_MEAN_AP)
     assert sorted(metric.step for metric in history) == [0, 0, 1]  # of each epoch, and of the trial
 
 
