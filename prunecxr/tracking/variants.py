@@ -109,12 +109,24 @@ def log_curves(seed_run: TrackedRun, method: str, kind: str) -> None:
     """Log the points of the seed run's curves (over `names.curve_step`) that its finished variants have and it lacks.
 
     All of them in one call, after its variants: a call a variant would cost as much as a third of the variant. What a
-    kill kept from being logged is found missing by the next command. A tag says which points are there, so that a
-    command with nothing to log asks for none of them.
+    kill kept from being logged is found missing by the next command. Whoever calls this holds the seed run's claim.
 
     Args:
         kind: of the variants' runs.
     """
+    points, held = _curves(seed_run, method, kind)
+    if seed_run.tags.get(_noted(method)) != held:
+        seed_run.log_new_points(sorted(points.items()))
+        seed_run.log(tags={_noted(method): held})
+
+
+def has_curves(seed_run: TrackedRun, method: str, kind: str) -> bool:
+    """Whether all of these points are there, as a tag says: nobody need ask for them one by one."""
+    return seed_run.tags.get(_noted(method)) == _curves(seed_run, method, kind)[1]
+
+
+def _curves(seed_run: TrackedRun, method: str, kind: str) -> tuple[dict[int, dict[str, float]], str]:
+    """Step -> values of the points that the finished variants have, and a hash of which these are."""
     prefix, (whole, begins) = names.curve_prefix(method), CURVES[kind]
     tags = {names.KIND: kind, names.PARENT: seed_run.id, names.METHOD: method}
     points: dict[int, dict[str, float]] = {}
@@ -126,8 +138,8 @@ def log_curves(seed_run: TrackedRun, method: str, kind: str) -> None:
         }
         points.setdefault(names.curve_step(float(run.tags[names.SPARSITY])), values)
     steps = sorted((step, sorted(values)) for step, values in points.items())
-    held = hashlib.sha256(json.dumps(steps).encode()).hexdigest()[:16]
-    noted = f"{names.CURVES}.{names.approach_suffix(method)}"
-    if seed_run.tags.get(noted) != held:
-        seed_run.log_new_points(sorted(points.items()))
-        seed_run.log(tags={noted: held})
+    return points, hashlib.sha256(json.dumps(steps).encode()).hexdigest()[:16]
+
+
+def _noted(method: str) -> str:
+    return f"{names.CURVES}.{names.approach_suffix(method)}"

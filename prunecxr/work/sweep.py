@@ -17,7 +17,7 @@ from prunecxr.evaluation.engines import Evaluator
 from prunecxr.progress import progress
 from prunecxr.tracking import names, registry
 from prunecxr.tracking.runs import TrackedRun
-from prunecxr.tracking.variants import log_curves, log_variant
+from prunecxr.tracking.variants import has_curves, log_curves, log_variant
 from prunecxr.work.once import Children, Once
 from prunecxr.work.registration import link_of, note_dense_scores, register_variant
 from prunecxr.work.task import Task, place
@@ -49,15 +49,16 @@ def sweep_seed(once: Once, task: Task, trained: Trained, plan: Plan) -> Sweep:
     """
     seed_run = trained.run
     sweep, todo = _look(once.children(seed_run, task.variant_kind), task, seed_run, plan)
-    if any(todo.values()):
+    kind = task.variant_kind
+    if any(todo.values()) or not all(has_curves(seed_run, str(method), kind) for method in plan):
         with once.claimed(seed_run, "sweep", f"{seed_run.tags[names.RUN_NAME]}, pruning"):
             children = once.children(seed_run, task.variant_kind)  # another process may have held the claim until now
             sweep, todo = _look(children, task, seed_run, plan)
             if any(todo.values()):
                 _make(task, trained, children, sweep, todo)
-    once.found[task.variant_kind] += len(sweep.runs) - sweep.added
-    for method in plan:
-        log_curves(seed_run, str(method), task.variant_kind)
+            for method in plan:
+                log_curves(seed_run, str(method), kind)
+    once.found[kind] += len(sweep.runs) - sweep.added
     return sweep
 
 
