@@ -24,7 +24,6 @@ from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
 from prunecxr.errors import EnvironmentFault
 
 SCHEME = "sqlite:///"
-HEADER = b"SQLite format 3\x00"
 BESIDE = ("", "-journal", "-wal", "-shm")  # what SQLite puts beside a database
 
 
@@ -78,8 +77,17 @@ def _is_empty(path: Path) -> bool:
 
 
 def _is_database(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(HEADER)) == HEADER
+    """Whether SQLite takes the file for a database. SQLite itself is asked: a process that opens and closes the file
+    drops all its locks on it (POSIX), and another process then removes the log that its connections write to.
+    """
+    with closing(sqlite3.connect(path)) as connection:
+        try:
+            connection.execute("PRAGMA schema_version").fetchone()
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
+                raise
+            return False
+    return True
 
 
 def _tables(path: Path) -> set[str]:

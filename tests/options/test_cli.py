@@ -80,7 +80,7 @@ def process(code: str) -> subprocess.Popen[str]:
 def test_signals_end_a_command_in_one_line_after_its_runs_are_marked(number, code, message):
     """A second SIGTERM, as a batch system sends to a whole group, does not disturb the marking."""
     running = process(
-        "from prunecxr.tracking.runs import ending\n"
+        "from prunecxr.work.once import ending\n"
         "class Run:\n"
         "    def finish(self, status='FINISHED'):\n"
         "        print('marking', flush=True); time.sleep(0.5); print(status, flush=True)\n"

@@ -279,7 +279,7 @@ def test_bad_command_lines(argv, message):
         ),
         ("analyze", ["--bootstrp=5"], "unknown option bootstrp (did you mean bootstrap?)"),
         ("data", ["--alpha=0.1"], "option alpha: data does not take it; it belongs to analysis (what is computed from"),
-        ("data", ["--phantom_unlabelled=50"], "it belongs to data (which images, lesion masks and patients"),
+        ("main", ["--phantom_unlabelled=50"], "it belongs to data (which images, lesion masks and patients"),
         (
             "train",
             ["--seeds=3"],

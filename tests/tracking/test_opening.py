@@ -18,7 +18,7 @@ import sqlalchemy
 from sqlalchemy import event
 
 from prunecxr.errors import EnvironmentFault
-from prunecxr.tracking import faults, sqlite
+from prunecxr.tracking import faults, runs, sqlite
 from prunecxr.tracking.store import open_store
 
 OPEN = "import sys; from prunecxr.tracking.store import open_store; print(open_store(*sys.argv[1:]).experiment_id)"
@@ -280,3 +280,18 @@ def test_a_killed_command_gives_the_lock_of_a_database_back(new_postgres):
         assert process.stdout.readline() == b"x\n"
         process.send_signal(signal.SIGKILL)
     assert open_store(new_postgres, "x").experiment_name == "x"
+
+
+def test_a_store_opened_again_keeps_its_locks(tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    store = open_store(uri, "x")
+    runs.create(store, "kind", {"number": "1"}, name="first")
+    open_store(uri, "y")
+    other = "import sys; from prunecxr.tracking.store import open_store; open_store(sys.argv[1], 'x')"
+    subprocess.run([sys.executable, "-c", other, uri], check=True)
+    run = runs.create(store, "kind", {"number": "2"}, name="second")
+    read = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT run_uuid FROM runs').fetchall())"
+    answer = subprocess.run(
+        [sys.executable, "-c", read, str(tmp_path / "mlflow.db")], check=True, capture_output=True, text=True
+    )
+    assert run.id in answer.stdout  # not lost with a log that the other process took for its own and removed

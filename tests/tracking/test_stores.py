@@ -266,7 +266,7 @@ def test_a_variant_evaluated_twice_counts_once_and_is_told(study):
 
 def test_a_study_is_located_in_another_experiment(study):
     elsewhere = study.in_experiment(study._client.create_experiment(f"other of {study.experiment_name}"))
-    with pytest.raises(UserError, match="no finished variants of 'nope'"):
+    with pytest.raises(UserError, match="no study 'nope'"):
         query.locate_study(elsewhere, "nope")
     assert query.locate_study(study, "s").experiment_id == study.experiment_id
 
