@@ -79,7 +79,7 @@ def test_a_state_dict_becomes_a_study(store, folder, capsys):
     assert "3 variant(s) evaluated, 0 found" in said
     assert "-e analyze -P study=audit" in said
     assert "dense network: mean AUROC" in said
-    assert f"model at sparsity 0.9: models:/prunecxr-csv-{SMALLEST}@seed-00-k90" in said
+    assert f"model at sparsity 0.9: models:/prunecxr-audit-{SMALLEST}@seed-00-k90" in said
     assert counts(store) == {"study": 1, "seed": 1, "variant": 3}
     (seed_run,) = runs.search(store, {names.KIND: "seed"}, finished=True)
     assert "cfg/architecture" in seed_run.params()
@@ -87,7 +87,7 @@ def test_a_state_dict_becomes_a_study(store, folder, capsys):
 
     # the dense network is the file's, and its predictions are what that computes from the images
     network = build_model(SMALLEST, 3, "none", 0).eval()
-    registered = registry.load_network(f"models:/prunecxr-csv-{SMALLEST}@seed-00")
+    registered = registry.load_network(f"models:/prunecxr-audit-{SMALLEST}@seed-00")
     for name, value in network.state_dict().items():
         assert torch.equal(registered.state_dict()[name], value)
     ids = pd.read_csv(folder / "test.csv")["id"]
@@ -184,7 +184,7 @@ def test_a_killed_audit_continues(store, folder, monkeypatch, capsys):
 def test_its_seed_run_can_be_pruned_further(store, folder, monkeypatch, capsys):
     audit(store, folder, "0.pt")
     (seed_run,) = runs.search(store, {names.KIND: "seed"})
-    uri = f"models:/prunecxr-csv-{SMALLEST}@seed-00"
+    uri = f"models:/prunecxr-audit-{SMALLEST}@seed-00"
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "tests")
     for i, option in enumerate((f"--run={seed_run.id}", f"--model={uri}")):
         monkeypatch.setattr("sys.argv", ["prune", option, f"--sparsities=0,0.{i + 3}"])

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[3]
 def test_a_seed_that_diverges_leaves_the_others_to_be_analysed(store, monkeypatch, capsys):
     real, trained = task.fit, []
 
-    def fit(*given):
+    def fit(*given, **_):
         session: Session = given[-1]
         trained.append(session.seed)
         if session.seed == 1:
@@ -61,7 +61,7 @@ def test_a_seed_that_diverges_leaves_the_others_to_be_analysed(store, monkeypatc
 
 
 def test_every_seed_diverging_is_an_error(store, monkeypatch):
-    def fit(*_):
+    def fit(*_, **__):
         raise Diverged("training diverged in epoch 1")
 
     monkeypatch.setattr(task, "fit", fit)

@@ -150,7 +150,7 @@ def test_a_search_from_its_trials_to_the_study_of_its_best_recipe(store, capsys,
 def faked(values):
     """A training that takes no time: the scores of its epochs are given, by trial."""
 
-    def fit(*given):
+    def fit(*given, **_):
         session: Session = given[-1]
         for number, value in enumerate(values[int(session.desc.split()[1])]):
             if isinstance(value, Exception):
@@ -238,7 +238,7 @@ def test_own_options_outside_the_search_are_told(store, monkeypatch, capsys):
 def test_the_best_epoch_is_the_one_that_training_keeps(store, monkeypatch):
     """By val_auc here; the mean AP of another epoch may be higher, but its weights would be gone."""
 
-    def fit(*given):
+    def fit(*given, **_):
         session: Session = given[-1]
         for number, (ap, auroc) in enumerate([(0.5, 0.6), (0.4, 0.8), (0.6, 0.7)]):
             scores = {"val_loss": 1.0, "val_mean_ap": ap, "val_mean_auroc": auroc}
