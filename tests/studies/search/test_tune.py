@@ -285,7 +285,7 @@ def test_a_validation_split_without_positives_is_named(store, monkeypatch):
     monkeypatch.setattr(training, "fit", faked([[float("nan"), float("nan")]]))
     with pytest.raises(UserError, match="val_auc is undefined"):
         tune(store, searching(), options())
-    with pytest.raises(UserError, match="the mean AP is undefined, no class has positive images"):
+    with pytest.raises(UserError, match="the validation mean AP is undefined, no class has positive images"):
         tune(store, searching(study="other", monitor="val_loss"), options())
 
 
