@@ -88,6 +88,8 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def store(folder, monkeypatch) -> Store:
+    for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)  # where an earlier test left it
     monkeypatch.chdir(folder)
     return open_store(experiment="old")
 

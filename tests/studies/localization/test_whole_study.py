@@ -240,7 +240,7 @@ def test_the_other_settings(store, setting):
     assert ("effect.csv" in tables) == (setting == "semi")
     assert {"networks.csv", "groups.csv", "planted.csv"} <= tables
     assert "report: " in out
-    model = mlflow.pyfunc.load_model(f"models:/prunecxr-small-htl-unet@seed-10-{setting}-htl")
+    model = mlflow.pyfunc.load_model(f"models:/prunecxr-{setting}-unet@seed-10-{setting}-htl")
     assert model.predict(np.zeros((1, 40, 50, 3), np.uint8)).shape == (1, 32, 32)
 
 
