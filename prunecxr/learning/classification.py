@@ -85,20 +85,7 @@ def fit(
         value=lambda epoch: monitored(epoch, options.monitor),
         summary=lambda epoch: f"val AUROC {epoch.val_mean_auroc:.3f}, mAP {epoch.val_mean_ap:.3f}",
     )
-    return run_epochs(model, learning, recipe_of(options), compute, session)
-
-
-def recipe_of(options: TrainingOptions) -> Recipe:
-    """How these options train."""
-    return Recipe(
-        optimizer=options.optimizer,
-        learning_rate=options.learning_rate,
-        weight_decay=options.weight_decay,
-        momentum=options.momentum,
-        schedule=options.schedule,
-        epochs=options.epochs,
-        patience=options.patience,
-    )
+    return run_epochs(model, learning, Recipe.of(options), compute, session)
 
 
 def _validate(model: nn.Module, val: Images, compute: Compute, in_fp32: bool) -> tuple[float, dict[str, float]]:

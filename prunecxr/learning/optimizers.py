@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -29,6 +30,12 @@ class Recipe:
     epochs: int
     patience: int
     milestones: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, options: object, **further: Any) -> Self:
+        """The recipe of training options, which have these names; `further`: what they do not say."""
+        named = {field.name for field in fields(cls)} - set(further)
+        return cls(**{name: getattr(options, name) for name in named if hasattr(options, name)}, **further)
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from pydantic import Field, create_model
 from pydantic.fields import FieldInfo
@@ -28,8 +28,14 @@ class Nothing(Section):
 
 def load_model(address: str) -> type[Section]:
     """The configuration model at `package.module:Class`."""
+    return cast(type[Section], load(address))
+
+
+def load(address: str) -> Any:
+    """What stands at `package.module`, or at `package.module:name`."""
     module, _, name = address.partition(":")
-    return cast(type[Section], getattr(importlib.import_module(module), name))
+    loaded = importlib.import_module(module)
+    return getattr(loaded, name) if name else loaded
 
 
 @dataclass(frozen=True)

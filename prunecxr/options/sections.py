@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -169,13 +169,6 @@ class ExecutionOptions(Section):
     engine: Literal["auto", "eager", "fused", "compiled", "graph"] = Field(
         "auto", description="how evaluation runs: eager, fused or compiled (CPU), graph (CUDA); auto takes what pays"
     )
-
-
-class Executed(Protocol):
-    """A configuration that says where and in which precision things are computed: every kind of study's."""
-
-    @property
-    def execution(self) -> ExecutionOptions: ...
 
 
 class Searchable(Section):

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from prunecxr.options.declaration import load, load_model
 from prunecxr.options.recipe import read_recipe
 from prunecxr.studies.configure import configure_from_run
-from prunecxr.studies.kinds import COMMANDS, configuration, load
+from prunecxr.studies.kinds import COMMANDS, KINDS
 from prunecxr.tracking import names, query, runs
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 from prunecxr.work.registration import rebuild_and_register
 
-# Kinds of the runs of a study and of its seeds -> kind of study.
+# Kind of a study's run -> kind of study.
 OF_STUDY = {"study": "pruning", "htl_study": "localization"}
-OF_SEED = {"seed": "pruning", "htl_seed": "localization"}
 
 
 def train(store: Store, config: Any, seed: int) -> None:
@@ -38,7 +38,7 @@ def prune(store: Store, asked: Any, given: Mapping[str, str]) -> None:
     """
     run = runs.get(store, asked.run) if asked.run else None
     if run is not None and run.tags.get(names.KIND) == "htl_seed":
-        config = configure_from_run(run, given, configuration("localization"))
+        config = configure_from_run(run, given, load_model(KINDS["localization"]))
         load(COMMANDS["localization"]).prune(store, config, run)
         return
     load("prunecxr.studies.pruning.audit").prune_network(store, asked, dict(given))
@@ -55,7 +55,7 @@ def analyze(store: Store, given: Mapping[str, str], population: str | None) -> N
     there = query.locate_study(store, name)
     study = _study(there, name)
     kind = OF_STUDY[study.tags[names.KIND]] if study else "pruning"
-    config = configure_from_run(study, given, configuration(kind))
+    config = configure_from_run(study, given, load_model(KINDS[kind]))
     load(COMMANDS[kind]).analyze(store, there, study, config, population)
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
-
 # Configuration, which a recipe of that kind fills.
 KINDS = {
     "pruning": "prunecxr.studies.pruning.config:Config",
@@ -20,15 +17,3 @@ SUBJECTS = {
     "pruning": "prunecxr.studies.pruning.searched:SUBJECT",
     "localization": "prunecxr.studies.localization.searched:SUBJECT",
 }
-
-
-def load(address: str) -> Any:
-    """What stands at `package.module` or `package.module:name`."""
-    module, _, name = address.partition(":")
-    loaded = importlib.import_module(module)
-    return getattr(loaded, name) if name else loaded
-
-
-def configuration(kind: str) -> Any:
-    """The class of a kind's configuration."""
-    return load(KINDS[kind])

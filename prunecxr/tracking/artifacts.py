@@ -158,9 +158,3 @@ def write_test_split(
 def write_recipe(folder: Path, recipe: Mapping[str, Any]) -> None:
     """What rebuilds a variant's weights, or says where its predictions are from, as an artifact of its run."""
     (folder / names.VARIANT_RECIPE).write_text(json.dumps(dict(recipe), indent=1), encoding="utf-8")
-
-
-def list_paths(run: TrackedRun, folder: str | None = None) -> list[str]:
-    """Paths of the artifacts in a folder of a run's, or at its top."""
-    repository = get_artifact_repository(run.artifact_uri, tracking_uri=run.store.uri)
-    return [entry.path for entry in repository.list_artifacts(folder)]

@@ -174,11 +174,6 @@ def variant_suffix(method: str, sparsity: float) -> str:
     return suffix if method == "magnitude" else f"{method.replace('@', '-')}-{suffix}"
 
 
-def model_alias(seed: int, method: str, sparsity: float) -> str:
-    """`seed-07`, `seed-07-k90`, `seed-07-random-k90`."""
-    return "-".join(part for part in (seed_run_name(seed), variant_suffix(method, sparsity)) if part)
-
-
 def model_name(study: str, architecture: str) -> str:
     """Registered model of a study and architecture; `/` and `:` are not admitted there.
 

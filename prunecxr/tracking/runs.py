@@ -118,6 +118,15 @@ def find(store: Store, kind: str, tags: Mapping[str, str]) -> TrackedRun | None:
     return found[0] if found else None
 
 
+def children_by_key(parent: TrackedRun, kind: str) -> dict[str, TrackedRun]:
+    """The runs of a kind below another, by key: of several a finished one rather than an unfinished, the newest."""
+    tags = {names.KIND: kind, names.STUDY: parent.tags[names.STUDY], names.PARENT: parent.id}
+    there = search(parent.store, tags)
+    there.reverse()
+    there.sort(key=lambda run: run.finished)
+    return {run.tags[names.KEY]: run for run in there}
+
+
 def create(store: Store, kind: str, tags: Mapping[str, str], *, name: str, parent: str | None = None) -> TrackedRun:
     """A new run of that kind, of which the caller knows that it is not there yet."""
     labels = _labels(kind, tags, parent)

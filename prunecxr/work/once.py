@@ -154,11 +154,7 @@ class Children:
 
     def __init__(self, once: Once, parent: TrackedRun, kind: str) -> None:
         self._once, self.parent, self._kind = once, parent, kind
-        tags = {names.KIND: kind, names.STUDY: parent.tags[names.STUDY], names.PARENT: parent.id}
-        there = runs.search(once.store, tags)
-        there.reverse()
-        there.sort(key=lambda run: run.finished)
-        self.by_key = {run.tags[names.KEY]: run for run in there}
+        self.by_key = runs.children_by_key(parent, kind)
 
     def done(self, *keys: str) -> TrackedRun | None:
         """The finished run of the first of these keys that has one."""

@@ -64,8 +64,7 @@ def register_variant(run: TrackedRun, model: nn.Module, settings: Any, effect: M
     Args:
         effect: tags of the version that say what the precision in which its weights are kept does to its scores.
     """
-    metrics = run.metrics()
-    scores = {name.replace("/", "_"): f"{metrics[name]:.6f}" for name in HEADLINES if name in metrics}
+    scores = _headlines(run.metrics())
     uri = registry.log_model(run, model, settings, names.sparsity_suffix(float(run.tags[names.SPARSITY])))
     return register_network(run, {**scores, **(effect or {})}, uri)
 
@@ -81,8 +80,12 @@ def link_of(run: TrackedRun, precision: str | None = None) -> str:
 
 def note_dense_scores(seed_run: TrackedRun, metrics: Mapping[str, float]) -> None:
     """Tag the dense network's version with what its evaluation came to."""
-    scores = {name.replace("/", "_"): f"{metrics[name]:.6f}" for name in HEADLINES if name in metrics}
-    registry.tag_version(seed_run, registry.model_of(seed_run), scores)
+    registry.tag_version(seed_run, registry.model_of(seed_run), _headlines(metrics))
+
+
+def _headlines(metrics: Mapping[str, float]) -> dict[str, str]:
+    """The metrics by which one tells good networks from bad ones, as tags of a version."""
+    return {name.replace("/", "_"): f"{metrics[name]:.6f}" for name in HEADLINES if name in metrics}
 
 
 def rebuild_and_register(store: Store, run_id: str) -> str:

@@ -47,12 +47,11 @@ def sweep_seed(once: Once, task: Task, trained: Trained, plan: Plan) -> Sweep:
     Args:
         trained: its network, if it is at hand, is left as it was.
     """
-    seed_run = trained.run
-    sweep, todo = _look(once.children(seed_run, task.variant_kind), task, seed_run, plan)
-    kind = task.variant_kind
+    seed_run, kind = trained.run, task.variant_kind
+    sweep, todo = _look(once.children(seed_run, kind), task, seed_run, plan)
     if any(todo.values()) or not all(has_curves(seed_run, str(method), kind) for method in plan):
         with once.claimed(seed_run, "sweep", f"{seed_run.tags[names.RUN_NAME]}, pruning"):
-            children = once.children(seed_run, task.variant_kind)  # another process may have held the claim until now
+            children = once.children(seed_run, kind)  # another process may have held the claim until now
             sweep, todo = _look(children, task, seed_run, plan)
             if any(todo.values()):
                 _make(task, trained, children, sweep, todo)

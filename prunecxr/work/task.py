@@ -52,7 +52,6 @@ class Task(ABC):
 
     Attributes:
         seed_kind, variant_kind: kinds of the runs of a seed and of a pruned network.
-        headline: the metric by which one tells good networks from bad ones.
         study, dataset, architecture: names, as in tags.
         prints: content fingerprint of every split that was made ready.
         execution: where things are computed.
@@ -61,7 +60,6 @@ class Task(ABC):
 
     seed_kind: str
     variant_kind: str
-    headline: str
 
     def __init__(
         self, study: str, dataset: str, architecture: str, prints: Mapping[str, str], execution: ExecutionOptions

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from mlflow.utils import validation
 
 from prunecxr.tracking import names
+from prunecxr.tracking.runs import TrackedRun
+from prunecxr.work.registration import alias_of
 
 
 def test_golden():
@@ -69,7 +71,9 @@ def test_sparsities(sparsity, text, suffix):
     ],
 )
 def test_aliases(arguments, alias):
-    assert names.model_alias(*arguments) == alias
+    seed, method, sparsity = arguments
+    tags = {names.SEED: str(seed), names.METHOD: method, names.SPARSITY: names.sparsity_text(sparsity)}
+    assert alias_of(TrackedRun(None, "id", tags)) == alias
     assert re.fullmatch(r"[\w-]+", alias)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from prunecxr.studies.localization.config import HtlConfig
@@ -42,15 +41,15 @@ class SeedRuns:
 
 def find_seeds(store: Store, config: HtlConfig) -> list[SeedRuns]:
     """The runs of every seed that the options ask for and that is trained, in the order of the seeds."""
-    trained = runs.search(store, {names.KIND: "htl_seed", names.STUDY: config.study})
+    seed_runs = runs.search(store, {names.KIND: "htl_seed", names.STUDY: config.study})
     by_seed: dict[int, SeedRuns] = {}
-    for run in trained:  # the newest first
+    for run in (run for run in seed_runs if names.MODEL in run.tags):  # the newest first; others may lack fingerprints
         seed = int(run.tags[names.SEED])
         choice = choice_of(run, config)
         precision = run.params().get("used/precision", "fp32")
-        wanted = seed_key(choice.training_key(precision), seed) == run.tags[names.KEY] and names.MODEL in run.tags
+        wanted = seed_key(choice.training_key(precision), seed) == run.tags[names.KEY]
         if wanted and seed in config.seeds and seed not in by_seed:
-            by_seed[seed] = _seed_runs(store, run, seed, choice)
+            by_seed[seed] = _seed_runs(run, seed, choice)
     return [by_seed[seed] for seed in config.seeds if seed in by_seed]
 
 
@@ -61,9 +60,9 @@ def choice_of(run: TrackedRun, config: HtlConfig) -> Choice:
     return Choice(config, prints)
 
 
-def _seed_runs(store: Store, run: TrackedRun, seed: int, choice: Choice) -> SeedRuns:
+def _seed_runs(run: TrackedRun, seed: int, choice: Choice) -> SeedRuns:
     kinds = ("htl_pruned", "htl_mining", "htl_network")
-    pruned, mining, networks = (_finished(store, run, kind) for kind in kinds)
+    pruned, mining, networks = (_finished(run, kind) for kind in kinds)
     key = run.tags[names.KEY]
     levels = {(method, k): choice.variant_keys(key, method, k) for method, ks in choice.levels().items() for k in ks}
     variants = {variant: next((pruned[one] for one in keys if one in pruned), None) for variant, keys in levels.items()}
@@ -81,10 +80,8 @@ def _seed_runs(store: Store, run: TrackedRun, seed: int, choice: Choice) -> Seed
     )
 
 
-def _finished(store: Store, seed_run: TrackedRun, kind: str) -> Mapping[str, TrackedRun]:
-    """The finished runs of a kind below a seed run, by key."""
-    tags = {names.KIND: kind, names.STUDY: seed_run.tags[names.STUDY], names.PARENT: seed_run.id}
-    return {run.tags[names.KEY]: run for run in reversed(runs.search(store, tags, finished=True))}
+def _finished(seed_run: TrackedRun, kind: str) -> dict[str, TrackedRun]:
+    return {key: run for key, run in runs.children_by_key(seed_run, kind).items() if run.finished}
 
 
 def not_done(config: HtlConfig, seed: SeedRuns) -> list[str]:

@@ -94,16 +94,7 @@ class Localizer:
 
 def recipe_of(options: HtlTrainingOptions) -> Recipe:
     """How these options train: to the last epoch, as paper B has no early stopping."""
-    return Recipe(
-        optimizer=options.optimizer,
-        learning_rate=options.learning_rate,
-        weight_decay=options.weight_decay,
-        momentum=options.momentum,
-        schedule=options.schedule,
-        epochs=options.epochs,
-        patience=options.epochs,
-        milestones=options.milestones,
-    )
+    return Recipe.of(options, patience=options.epochs)
 
 
 def localizer(setting: str, n_classes: int) -> Localizer:

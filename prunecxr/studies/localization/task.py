@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ from prunecxr.studies.localization.settings import localizer, recipe_of
 from prunecxr.studies.localization.training import Examples
 from prunecxr.studies.localization.variants import Choice
 from prunecxr.tracking import names
+from prunecxr.tracking.artifacts import write_recipe
 from prunecxr.tracking.mask_flavor import MaskSettings
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.work.task import Circumstances, Scored, Task, compute_of
@@ -44,7 +44,6 @@ class LocalizationTask(Task):
     """U-Nets that mark lesions, or tell their diagnoses."""
 
     seed_kind, variant_kind = "htl_seed", "htl_pruned"
-    headline = names.LOCALIZATION_METRICS["foreground"]
 
     def __init__(self, config: HtlConfig, material: LesionMaterial) -> None:
         super().__init__(config.study, material.dataset.name, "unet", material.fingerprints, config.execution)
@@ -167,7 +166,7 @@ class LocalizationTask(Task):
 def write_variant(folder: Path, tables: Mapping[str, pd.DataFrame], recipe: Mapping[str, Any]) -> None:
     """The artifacts of a variant."""
     write_tables(folder, tables)
-    (folder / names.VARIANT_RECIPE).write_text(json.dumps(dict(recipe), indent=1), encoding="utf-8")
+    write_recipe(folder, recipe)
 
 
 def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:

@@ -24,7 +24,7 @@ def training_table(store: Store, population: Population) -> pd.DataFrame:
     Returns:
         Columns item, value (text); numbers that differ between seeds as median and range.
     """
-    seed_runs = [runs.get_existing(store, run_id) for run_id in sorted(set(population.variants["seed_run"]))]
+    seed_runs = list(runs.get_all(store, sorted(set(population.variants["seed_run"]))).values())
     trained = [(run.metrics(), run.params()) for run in seed_runs if "train_seconds" in run.metrics()]
     rows = {"Model": population.architecture, "Networks": f"{len(seed_runs)}, {ELSEWHERE}"}
     if trained:

@@ -42,7 +42,7 @@ class PruningTask(Task):
         without: options that do not bear on the networks, and are not logged with them.
     """
 
-    seed_kind, variant_kind, headline = "seed", "variant", names.MEAN_METRICS["ap"]
+    seed_kind, variant_kind = "seed", "variant"
 
     def __init__(self, config: Config, material: Evaluable, without: Collection[str] = ("seeds",)) -> None:
         architecture = config.training.architecture

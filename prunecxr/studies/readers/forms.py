@@ -18,10 +18,11 @@ from prunecxr.data.held_out import open_held_out
 from prunecxr.data.images import ImageSource
 from prunecxr.data.labels import LabelTable
 from prunecxr.errors import UserError
+from prunecxr.options.declaration import load
 from prunecxr.report import reader_answers
 from prunecxr.report.writing import write
 from prunecxr.studies.configure import configure_from_run
-from prunecxr.studies.kinds import configuration
+from prunecxr.studies.kinds import KINDS
 from prunecxr.studies.readers.analysis import QUESTIONS, assign, summary
 from prunecxr.studies.readers.answers import find_files, read_answers
 from prunecxr.studies.readers.options import Answers, Draw
@@ -49,10 +50,10 @@ def export_forms(store: Store, draw: Draw, options: dict[str, str]) -> None:
     Raises:
         UserError: no finished analysis, too few PIEs, or images that cannot be found.
     """
-    name = configure_from_run(None, options, configuration("pruning")).study
+    name = configure_from_run(None, options, load(KINDS["pruning"])).study
     there = locate_study(store, name)
     study = runs.find(there, "study", {names.STUDY: name})
-    config = configure_from_run(study, options, configuration("pruning"))
+    config = configure_from_run(study, options, load(KINDS["pruning"]))
     analysis = _newest(there, "analysis", name, "an analysis; make one with -e analyze")
     pies, classes = _pies(analysis)
     # The key of the analysis enters the draw, so that the seed alone does not tell which positions hold PIEs.

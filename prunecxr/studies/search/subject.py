@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from prunecxr.learning.loop import EpochRecord
-from prunecxr.studies.kinds import SUBJECTS, load
+from prunecxr.options.declaration import load
+from prunecxr.studies.kinds import SUBJECTS
 from prunecxr.work.task import Task
 
 

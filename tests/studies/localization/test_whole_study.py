@@ -21,8 +21,9 @@ from prunecxr.studies.localization.config import HtlConfig
 from prunecxr.studies.localization.lesions.catalogue import open_lesions
 from prunecxr.studies.localization.study import run_htl
 from prunecxr.tracking import names, runs
-from prunecxr.tracking.artifacts import list_paths, read_table
+from prunecxr.tracking.artifacts import read_table
 from prunecxr.tracking.store import Store, open_store
+from tests.stored import list_paths
 
 SMALL_HTL = {
     "study": "small-htl",
