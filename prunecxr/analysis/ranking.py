@@ -64,9 +64,9 @@ def rank(truth: np.ndarray, scores: np.ndarray, subjects: Subjects, reference: f
         reference: prevalence of ``ap_ref``.
 
     Returns:
-        All NaN without a positive or without a negative image, or where a score is NaN. AP is that of scikit-learn (a step function; images
-        with equal scores share a threshold), AUROC counts a tie as one half, and AP at prevalence q ('calibrated AP';
-        Siblini et al. 2020) is AP with precision q TPR / (q TPR + (1 - q) FPR).
+        AP is that of scikit-learn: a step function, images with equal scores share a threshold. AP at prevalence q
+        ('calibrated AP'; Siblini et al. 2020) is AP with precision q TPR / (q TPR + (1 - q) FPR). AUROC counts a tie as
+        one half. All NaN without a positive or a negative image, or where a score is NaN.
     """
     truth = np.asarray(truth, bool)
     positives = int(truth.sum())

@@ -7,8 +7,8 @@ pigeonhole bootstrap; Owen 2007) counts the third up to three times. With the in
 score all three follow at once, without draws, each counted once.
 
 Spread estimated from few seeds or few positives is itself uncertain: Student's t, with Satterthwaite's degrees of
-freedom, takes the place of the normal distribution. What is no linear function of such quantities, as a correlation over
-classes, is computed on draws of both, brought to the same spread.
+freedom, takes the place of the normal distribution. What is no linear function of such quantities, as a correlation
+over classes, is computed on draws of both, brought to the same spread.
 """
 
 from __future__ import annotations
