@@ -58,6 +58,7 @@ def simulate(
     sparsities: Sequence[int],
     studies: int = 200,
     seed: int = 0,
+    seeds: int = SEEDS,
 ) -> Null:
     """Studies in which all classes are forgotten alike.
 
@@ -68,9 +69,10 @@ def simulate(
         sparsities: places of those to simulate, in ``rankings.sparsities``.
         studies: how many.
         seed: of the random numbers.
+        seeds: that a simulated study has at most.
     """
     shares = kept_share(rankings)[list(sparsities)]
-    rows = np.flatnonzero(np.isfinite(dense).all(axis=(1, 2)))[:SEEDS]
+    rows = np.flatnonzero(np.isfinite(dense).all(axis=(1, 2)))[:seeds]
     ap = np.full((studies, len(rows), 1 + len(shares), truth.shape[1]), np.nan)
 
     def of_class(c: int) -> None:

@@ -124,11 +124,12 @@ def measure(predictions: xr.DataArray, labels: pd.DataFrame, reference: float = 
     """Rank the images of every class by every variant.
 
     Args:
-        predictions: probabilities, dims (seed, sparsity, image, class); NaN where a variant is missing.
+        predictions: probabilities, dims (seed, sparsity, image, class), sparsities ascending from 0; NaN where a
+            variant is missing.
         labels: ``id``, ``subject_id``, then a 0/1 column per class (NaN: unknown), rows in the order of the images.
         reference: prevalence of ``ap_ref``.
     """
-    predictions = predictions.transpose("seed", "sparsity", "image", "class").sortby("sparsity")
+    predictions = predictions.transpose("seed", "sparsity", "image", "class")
     classes = predictions["class"].to_numpy().astype(str)
     truth = labels[list(classes)].to_numpy(np.float64)
     subjects = ranking.Subjects.of(labels["subject_id"].to_numpy())
@@ -147,11 +148,12 @@ def measure(predictions: xr.DataArray, labels: pd.DataFrame, reference: float = 
             labelled = ~np.isnan(column)
             whole = labelled.all()
             people = subjects if whole else ranking.Subjects(subjects.codes[labelled], subjects.count)
-            ranked = ranking.rank(
+            one = ranking.rank(
                 (column if whole else column[labelled]) > 0, scores if whole else scores[labelled], people, reference
             )
             cell = (slice(None), *variant, c)
-            values[cell], bias[cell], influences[cell] = ranked.values, ranked.bias, ranked.influences
+            values[cell] = one.values  # noqa: PD011 (no table)
+            bias[cell], influences[cell] = one.bias, one.influences
 
     variants = list(product(range(shape[1]), range(shape[2])))
     with ThreadPoolExecutor(os.cpu_count()) as pool, progress(len(variants), "ranking", "variant", delay=5) as bar:

@@ -49,7 +49,8 @@ def safe_sparsity(rankings: Rankings, scale: Scale, delta: float = 0.10, alpha: 
 
 
 _COLUMNS = (
-    "class", "scale", "delta", "sparsity", "change", "low", "high", "p", "outcome", "reason", "safe_up_to", "test_count",
+    "class", "scale", "delta", "sparsity", "change", "low", "high", "p", "outcome", "reason", "safe_up_to",
+    "test_count",
 )  # fmt: skip
 
 

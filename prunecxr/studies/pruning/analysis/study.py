@@ -30,6 +30,7 @@ class Options:
         seed: of both bootstraps.
         seed_resamples: of the bootstrap of seeds.
         method: name of the pruning method of the scores.
+        scales: what is asked on the scales of forgetting.
     """
 
     alpha: float = 0.05
@@ -41,6 +42,7 @@ class Options:
     seed: int = 0
     seed_resamples: int = 50
     method: str = "magnitude"
+    scales: ScaleOptions = field(default_factory=ScaleOptions)
 
     @property
     def definitions(self) -> tuple[str, ...]:
@@ -65,6 +67,8 @@ def analyse(
     by_seed: tuple[xr.DataArray, xr.DataArray] | None = None,
     others: Mapping[str, xr.Dataset] | None = None,
     histograms: pd.DataFrame | None = None,
+    predictions: xr.DataArray | None = None,
+    rankings: Rankings | None = None,
 ) -> Analysis:
     """Everything that Holste et al. (MICCAI 2023) report of a study, and what stands beside it here.
 
@@ -80,6 +84,8 @@ def analyse(
             PIEs over seeds.
         others: other pruning methods of the same dense models, method -> scores.
         histograms: of the magnitudes of the dense models' weights, see :func:`analysis.weights.weights`.
+        predictions: of all variants, dims (seed, sparsity, image, class); without them there are no answers by scale.
+        rankings: of these predictions, where they are at hand.
 
     Returns:
         Tables ``overall``, ``curves``, ``classes``, ``correlations``, ``pairs``, ``pair_correlations``, ``ols``,
