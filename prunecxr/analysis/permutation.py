@@ -134,7 +134,7 @@ def partial_mantel(
     pairs, n_classes = _pairs(a, b, *given)
     if ranks:
         pairs = stats.rankdata(pairs, axis=1)
-    return _semi_partial(*pairs[:2], pairs[2:], n_classes, permutations, seed)
+    return _semi_partial(pairs[0], pairs[1], pairs[2:], n_classes, permutations, seed)
 
 
 def qap(
@@ -180,7 +180,7 @@ def _semi_partial(
     freedom = len(y) - held.shape[1] - 1
     reason = _not_testable(y, x, held, n_classes)
     if reason:
-        return PermutationTest(*[np.nan] * 6, len(y), n_classes, reason)
+        return PermutationTest(np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, len(y), n_classes, reason)
     basis = np.linalg.qr(held)[0]
     y_left, x_left = (one - basis @ (basis.T @ one) for one in (y, x))
     scale, norm = np.sqrt(y_left @ y_left), x_left @ x_left

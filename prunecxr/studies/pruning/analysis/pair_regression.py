@@ -1,7 +1,7 @@
 """Regression of the dissimilarity of curves on difference in frequency, co-occurrence and their product (equation 2).
 
-After Holste et al. (MICCAI 2023), section 3.3. Errors and P take pairs as independent, as in the paper, which pairs that
-share a class are not: :func:`prunecxr.studies.pruning.analysis.pair_tests.pair_tests` permutes the classes instead.
+After Holste et al. (MICCAI 2023), section 3.3. Errors and P take pairs as independent, as in the paper, which pairs
+that share a class are not: :func:`prunecxr.studies.pruning.analysis.pair_tests.pair_tests` permutes the classes.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def partial_effects(pair_table: pd.DataFrame, definitions: tuple[str, ...] = tup
         definitions: keys of :data:`DEFINITIONS`.
 
     Returns:
-        Columns definition, y (fcd, chance_corrected_fcd, auroc_fcd ...), quantile (:data:`LEVELS`, over pairs), log_freq_diff (at
-        that quantile), iou_fourth_root (rising over the range of the pairs), fitted (FCD), low, high (95% confidence
-        interval of the fitted mean). Without rows for a regression that cannot be fitted.
+        Columns definition, y (fcd, chance_corrected_fcd, auroc_fcd ...), quantile (:data:`LEVELS`, over pairs),
+        log_freq_diff (at that quantile), iou_fourth_root (rising over the range of the pairs), fitted (FCD), low, high
+        (95% confidence interval of the fitted mean). Without rows for a regression that cannot be fitted.
     """
     tables = [
         _lines(pair_table, name, PREFIXES[scale]) for name in definitions for scale in scales_of(pair_table, name)

@@ -93,9 +93,9 @@ def analyse(
 
     Returns:
         Tables ``overall``, ``curves``, ``classes``, ``correlations``, ``pairs``, ``pair_correlations``, ``pair_tests``,
-        ``ols``, ``partial_effects``, ``label_counts``; with other methods ``methods``, with histograms ``weights``; with
-        predictions ``pies``, ``pie_ratios``, ``pie_overlap`` and, with those of at least 3 seeds, ``pie_stability``.
-        Where fewer than 3 seeds stand behind a result, its P is NaN.
+        ``ols``, ``partial_effects``, ``label_counts``; with other methods ``methods``, with histograms ``weights``;
+        with predictions ``pies``, ``pie_ratios``, ``pie_overlap`` and, with those of at least 3 seeds,
+        ``pie_stability``. Where fewer than 3 seeds stand behind a result, its P is NaN.
 
     Raises:
         ValueError: no dense models in ``scores``, unknown definition or measure, or predictions of another shape.
