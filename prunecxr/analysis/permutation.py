@@ -8,6 +8,9 @@ exchanged where there is no association are the classes, so their rows and colum
   2007). What the other predictors leave of one predictor is permuted, the other predictors and the outcome stay as
   they are, and the partial correlation, which orders as |t| does, is compared. With no other predictor this is
   Mantel's test.
+- within strata: the outcome's classes change places only with those of their own stratum. What is held equal then need
+  not act along a line, of which double semi-partialling knows nothing else: where the outcome follows it closely, on a
+  curve, the latter rejects too often.
 
 P is two-sided, (1 + count) / (1 + permutations), where count is that of permutations at least as far from 0 as what
 was observed; up to 7 classes all permutations are made, and P is their exact share.
@@ -125,16 +128,22 @@ def partial_mantel(
     seed: int = 0,
     *,
     ranks: bool = False,
+    strata: ArrayLike | None = None,
 ) -> PermutationTest:
     """Correlation of the pairs of two symmetric matrices where others are held equal; see :func:`mantel`.
 
     Args:
         given: the matrices held equal, each of the shape of ``a``.
+        strata: of each class, shape (n_classes,): the classes of ``a`` are permuted within them, in place of what
+            ``given`` leaves of ``b``.
     """
-    pairs, n_classes = _pairs(a, b, *given)
+    classes = defined_classes(a, b, *given)
+    pairs = _pairs(classes, a, b, *given)
     if ranks:
         pairs = stats.rankdata(pairs, axis=1)
-    return _semi_partial(pairs[0], pairs[1], pairs[2:], n_classes, permutations, seed)
+    places = np.zeros(len(classes)) if strata is None else np.asarray(strata)[classes]
+    orders = _orders(permutations, seed, tuple(places.tolist()))
+    return _partial(pairs[0], pairs[1], pairs[2:], orders, move_outcome=strata is not None)
 
 
 def qap(
@@ -150,32 +159,43 @@ def qap(
         Term -> its test; ``slope`` is the coefficient. All are NaN, with the reason, where the pairs do not determine
         the coefficients and their errors.
     """
-    pairs, n_classes = _pairs(y, *predictors.values())
-    outcome, terms = pairs[0], pairs[1:]
+    classes = defined_classes(y, *predictors.values())
+    outcome, *terms = _pairs(classes, y, *predictors.values())
+    orders = _orders(permutations, seed, (0.0,) * len(classes))
     return {
-        name: _semi_partial(outcome, terms[i], np.delete(terms, i, axis=0), n_classes, permutations, seed)
+        name: _partial(outcome, terms[i], np.array(terms[:i] + terms[i + 1 :]).reshape(-1, len(outcome)), orders)
         for i, name in enumerate(predictors)
     }
 
 
-def _pairs(*matrices: ArrayLike) -> tuple[np.ndarray, int]:
-    """The pairs of the classes that every matrix defines, shape (n_matrices, n_pairs), and how many classes."""
-    stack = np.array([np.asarray(one, np.float64) for one in matrices])
-    undefined = ~np.isfinite(stack).all(axis=0)
+def defined_classes(*matrices: ArrayLike) -> np.ndarray:
+    """Places of the classes that every matrix defines all pairs of; see :func:`mantel`."""
+    undefined = ~np.isfinite(np.array([np.asarray(one, np.float64) for one in matrices])).all(axis=0)
     np.fill_diagonal(undefined, False)
     defined = np.arange(len(undefined))
     while undefined.any():
         worst = undefined.sum(axis=1).argmax()
         undefined = np.delete(np.delete(undefined, worst, axis=0), worst, axis=1)
         defined = np.delete(defined, worst)
-    a, b = np.triu_indices(len(defined), k=1)
-    return stack[:, defined[a], defined[b]], len(defined)
+    return defined
 
 
-def _semi_partial(
-    y: np.ndarray, x: np.ndarray, given: np.ndarray, n_classes: int, permutations: int, seed: int
+def _pairs(classes: np.ndarray, *matrices: ArrayLike) -> np.ndarray:
+    """The pairs of these classes, shape (n_matrices, n_pairs)."""
+    a, b = np.triu_indices(len(classes), k=1)
+    return np.array([np.asarray(one, np.float64)[classes[a], classes[b]] for one in matrices])
+
+
+def _partial(
+    y: np.ndarray, x: np.ndarray, given: np.ndarray, orders: np.ndarray, move_outcome: bool = False
 ) -> PermutationTest:
-    """The association of ``y`` and ``x``, shape (n_pairs,), with ``given``, shape (q, n_pairs), held equal."""
+    """The association of ``y`` and ``x``, shape (n_pairs,), with ``given``, shape (q, n_pairs), held equal.
+
+    Args:
+        orders: permutations of the classes, as from :func:`_orders`.
+        move_outcome: whether ``y`` is permuted, or what ``given`` leaves of ``x``.
+    """
+    n_classes = len(orders)
     held = np.vstack([np.ones(len(y)), given]).T
     freedom = len(y) - held.shape[1] - 1
     reason = _not_testable(y, x, held, n_classes)
@@ -183,16 +203,17 @@ def _semi_partial(
         return PermutationTest(np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, len(y), n_classes, reason)
     basis = np.linalg.qr(held)[0]
     y_left, x_left = (one - basis @ (basis.T @ one) for one in (y, x))
-    scale, norm = np.sqrt(y_left @ y_left), x_left @ x_left
-    r = (x_left @ y_left) / (scale * np.sqrt(norm))
-    projected = _permuted(x_left, np.vstack([y_left, basis.T]), n_classes, permutations, seed)
-    # What the held matrices explain of a permuted residual is taken from its length, as the regression would.
-    left = (norm - (projected[1:] ** 2).sum(axis=0)).clip(ROUNDING * norm)
-    null = projected[0] / (scale * np.sqrt(left))
+    r = (x_left @ y_left) / (np.linalg.norm(x_left) * np.linalg.norm(y_left))
+    moved, still = (y - y.mean(), x_left) if move_outcome else (x_left, y_left)
+    projected = _permuted(moved, np.vstack([still, basis.T]), orders)
+    # What the held matrices explain of the permuted entries is taken from their length, as the regression would.
+    length = moved @ moved
+    left = (length - (projected[1:] ** 2).sum(axis=0)).clip(ROUNDING * length)
+    null = projected[0] / (np.linalg.norm(still) * np.sqrt(left))
     low, high = np.quantile(null, (0.025, 0.975))
     return PermutationTest(
         r=float(r),
-        slope=float(x_left @ y_left / norm),
+        slope=float(x_left @ y_left / (x_left @ x_left)),
         p=float((np.abs(null) >= abs(r) - TIE).mean()),
         naive_p=float(special.betainc(freedom / 2, 0.5, (1 - r**2).clip(0))),  # of t = r sqrt(freedom / (1 - r^2))
         null_low=float(low),
@@ -215,28 +236,36 @@ def _not_testable(y: np.ndarray, x: np.ndarray, held: np.ndarray, n_classes: int
     return "" if np.ptp(residual) > ROUNDING * np.ptp(y) else "no differences between pairs but those held equal"
 
 
-def _permuted(x: np.ndarray, onto: np.ndarray, n_classes: int, permutations: int, seed: int) -> np.ndarray:
+def _permuted(x: np.ndarray, onto: np.ndarray, orders: np.ndarray) -> np.ndarray:
     """``onto``, (k, n_pairs), times the pairs ``x``, (n_pairs,), after each permutation of the classes.
 
     Returns:
         Shape (k, permutations), the first of which changes nothing.
     """
-    matrix = squareform(x).ravel()
+    matrix, n_classes = squareform(x).ravel(), len(orders)
     a, b = np.triu_indices(n_classes, k=1)
-    orders = _orders(n_classes, permutations, seed)
     size = max(1, BATCH // len(x))
     batches = (orders[:, start : start + size] for start in range(0, orders.shape[1], size))
     return np.hstack([onto @ matrix[some[a] * n_classes + some[b]] for some in batches])
 
 
 @lru_cache(maxsize=16)
-def _orders(n: int, permutations: int, seed: int) -> np.ndarray:
-    """Permutations of ``n`` classes, the one that changes nothing first, shape (n, 1 + permutations or n!), int32."""
+def _orders(permutations: int, seed: int, strata: tuple[float, ...]) -> np.ndarray:
+    """Permutations of the classes within their strata, the one that changes nothing first.
+
+    Returns:
+        Shape (n_classes, 1 + permutations), or as many as there are for up to 7 classes; int32.
+    """
+    places, n = np.array(strata), len(strata)
     if n <= EXACT:
         orders = np.array(list(all_permutations(range(n)))).reshape(-1, n)
+        orders = orders[(places[orders] == places).all(axis=1)]
     else:
         orders = np.tile(np.arange(n), (1 + permutations, 1))
-        np.random.default_rng(seed).permuted(orders[1:], axis=1, out=orders[1:])
+        rng = np.random.default_rng(seed)
+        for stratum in np.unique(places):
+            (inside,) = np.nonzero(places == stratum)
+            orders[1:, inside] = rng.permuted(orders[1:, inside], axis=1)
     along_memory = np.ascontiguousarray(orders.T, np.int32)
     along_memory.flags.writeable = False
     return along_memory
@@ -254,7 +283,7 @@ def _correlations(
         if ranks:
             across, along = stats.rankdata(across), stats.rankdata(along, axis=1)
         across, along = _standardised(across), _standardised(along)
-        null = along @ across[_orders(len(across), permutations, seed)]
+        null = along @ across[_orders(permutations, seed, (0.0,) * len(across))]
         r[rows] = null[:, 0]
         extreme = (np.abs(null) >= np.abs(null[:, :1]) - TIE).mean(axis=1)
         p[rows] = np.where(np.isnan(null[:, 0]), np.nan, extreme)

@@ -221,9 +221,45 @@ def test_rejects_at_its_level_where_pairs_that_share_a_class_would_not() -> None
 
 def test_finds_what_is_there_and_not_what_only_follows_from_another() -> None:
     rng = np.random.default_rng(11)
-    x = rng.normal(size=20)
-    follows, caused = distances(x + 0.7 * rng.normal(size=20)), distances(x + 0.3 * rng.normal(size=20))
-    assert mantel(caused, distances(x), 999).p == 0.001
+    common, own, other = (distances(rng.normal(size=20)) for _ in range(3))
+    caused, follows = common + 0.5 * own, common + other
+    assert mantel(caused, common, 999).p == 0.001
     assert mantel(caused, follows, 999).p < 0.05
-    assert partial_mantel(caused, follows, [distances(x)], 999).p > 0.05
-    assert partial_mantel(caused, distances(x), [follows], 999).p < 0.05
+    assert partial_mantel(caused, follows, [common], 999).p > 0.05
+    assert partial_mantel(caused, common, [follows], 999).p < 0.05
+
+
+def test_strata_hold_equal_what_acts_on_a_curve() -> None:
+    """Both distances follow that of ``x``, on a curve: a line through it leaves them alike, strata of ``x`` do not."""
+    rng = np.random.default_rng(12)
+    runs, x = 100, np.repeat(np.arange(4.0), 5)
+    lines, strata = [], []
+    for _ in range(runs):
+        a, b = (distances(x + rng.normal(size=20)) for _ in range(2))
+        lines.append(partial_mantel(a, b, [distances(x)], B))
+        strata.append(partial_mantel(a, b, [distances(x)], B, strata=x))
+    bound = stats.binom(runs, 0.05).ppf(0.999)
+    assert 1 <= rejections(strata)[0] <= bound < rejections(lines)[0]
+    follows = distances(x + rng.normal(size=20))
+    found = partial_mantel(follows + distances(rng.normal(size=20)) / 4, follows, [distances(x)], B, strata=x)
+    assert found.p < 0.05
+
+
+@pytest.mark.parametrize("n", [7, 10])
+def test_strata_equal_a_loop(n: int) -> None:
+    """The partial correlation is computed anew after each permutation of the outcome within strata."""
+    rng = np.random.default_rng(13)
+    a, b, given = (symmetric(rng, n) for _ in range(3))
+    strata = np.arange(n) % 2
+    moves = permutation._orders(B, 0, tuple(strata.tolist())).T
+    assert len(np.unique(moves, axis=0)) == (144 if n == 7 else len(moves))
+    assert (strata[moves] == strata).all()
+
+    def partial(order: np.ndarray) -> float:
+        held = over_pairs(given)
+        return stats.pearsonr(residual(over_pairs(a, order), held), residual(over_pairs(b), held)).statistic
+
+    found = partial_mantel(a, b, [given], B, strata=strata)
+    null = np.abs([partial(order) for order in moves])
+    assert found.p == pytest.approx(np.mean(null >= abs(found.r) - 1e-9))
+    assert abs(found.r) == pytest.approx(null[0])

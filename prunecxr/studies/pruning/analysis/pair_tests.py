@@ -10,7 +10,15 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from prunecxr.analysis.permutation import PERMUTATIONS, PermutationTest, mantel, partial_mantel, qap
+from prunecxr.analysis.permutation import (
+    MIN_CLASSES,
+    PERMUTATIONS,
+    PermutationTest,
+    defined_classes,
+    mantel,
+    partial_mantel,
+    qap,
+)
 from prunecxr.studies.pruning.analysis.pairs import DEFINITIONS, PREFIXES, scales_of
 
 FREQUENCY, OVERLAP, INTERACTION = "log_freq_diff", "iou_fourth_root", "interaction"
@@ -20,7 +28,7 @@ RHO, R, PARTIAL_RHO, PARTIAL_R, COEFFICIENT = (
 )  # fmt: skip
 COLUMNS = (
     "definition", "scale", "x", "statistic", "value", "naive_p", "permutation_p", "n", "n_classes",
-    "null_low", "null_high", "reason",
+    "stratified_p", "null_low", "null_high", "reason",
 )  # fmt: skip
 
 
@@ -41,7 +49,9 @@ def pair_tests(
     Returns:
         Columns definition, scale, x, statistic, value, naive_p (two-sided t-test that takes pairs as independent, as
         the paper does), permutation_p, n (pairs), n_classes, null_low and null_high (between which 95% of the
-        permutations lie; NaN for coefficients), reason (why the numbers are NaN; else empty). Rows by x and statistic:
+        permutations lie; NaN for coefficients), reason (why the numbers are NaN; else empty), and for
+        ``iou_given_frequency`` stratified_p: by permutation of classes within strata of 5 or more of similar frequency,
+        so that frequency is held equal however it acts. Rows by x and statistic:
 
         - ``log_freq_diff``, ``iou_fourth_root``: spearman_rho and pearson_r with nothing held equal, and coefficient
           in equation 2
@@ -62,6 +72,7 @@ def _tests(pair_table: pd.DataFrame, name: str, scale: str, permutations: int, s
     dissimilarity, frequency, overlap = (
         _square(pair_table, f"{column}_{name}") for column in (f"{PREFIXES[scale]}fcd", FREQUENCY, OVERLAP)
     )
+    strata = _strata(frequency, defined_classes(dissimilarity, frequency, overlap))
     terms = {FREQUENCY: frequency, OVERLAP: overlap, INTERACTION: frequency * overlap}
     fit = qap(dissimilarity, terms, permutations, seed)
     for x in (FREQUENCY, OVERLAP):
@@ -74,7 +85,11 @@ def _tests(pair_table: pd.DataFrame, name: str, scale: str, permutations: int, s
     ):
         for statistic, ranks in ((PARTIAL_RHO, True), (PARTIAL_R, False)):
             test = partial_mantel(dissimilarity, of, [given], permutations, seed, ranks=ranks)
-            yield _row(x, statistic, test)
+            if x == FREQUENCY_GIVEN_OVERLAP:
+                yield _row(x, statistic, test)
+                continue
+            within = partial_mantel(dissimilarity, of, [given], permutations, seed, ranks=ranks, strata=strata)
+            yield {**_row(x, statistic, test), "stratified_p": within.p}
     yield _row(INTERACTION, COEFFICIENT, fit[INTERACTION])
 
 
@@ -88,10 +103,27 @@ def _row(x: str, statistic: str, test: PermutationTest) -> dict:
         "permutation_p": test.p,
         "n": test.n,
         "n_classes": test.n_classes,
+        "stratified_p": np.nan,
         "null_low": np.nan if fitted else test.null_low,
         "null_high": np.nan if fitted else test.null_high,
         "reason": test.reason,
     }
+
+
+def _strata(frequency: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Neighbours in frequency, at least 5 together, by the matrix of differences; shape (n_classes,).
+
+    Args:
+        classes: places of those that are tested; all others share the stratum -1.
+    """
+    strata = np.full(len(frequency), -1)
+    differences = frequency[np.ix_(classes, classes)]
+    if differences.size:
+        end = np.unravel_index(differences.argmax(), differences.shape)[0]  # the rarest or the most frequent
+        along = classes[np.argsort(differences[end], kind="stable")]
+        for i, stratum in enumerate(np.array_split(along, max(1, len(along) // MIN_CLASSES))):
+            strata[stratum] = i
+    return strata
 
 
 def _square(pair_table: pd.DataFrame, column: str) -> np.ndarray:

@@ -24,6 +24,9 @@ AGREEING = 2  # prevalence-free scales that must show it, while the others point
 def cooccurring_alike(pair_tests: pd.DataFrame, definition: str, alpha: float = 0.05) -> State:
     """Whether classes that occur together are forgotten alike, at equal difference in frequency.
 
+    P is the larger one of the two that the table has, stratified and not: the other errs too often where forgetting
+    follows frequency on a curve.
+
     Args:
         pair_tests: the table of :func:`prunecxr.studies.pruning.analysis.pair_tests.pair_tests`.
         definition: of pairs, ``paper`` or ``published``.
@@ -43,6 +46,11 @@ def alike_by_frequency(pair_tests: pd.DataFrame, definition: str, alpha: float =
     return _state(rows_of(pair_tests, definition, FREQUENCY, RHO), alike=1, alpha=alpha)
 
 
+def larger_p(rows: pd.DataFrame) -> pd.Series:
+    """The permutation P of each row, or the stratified one where that is larger; NaN where nothing was tested."""
+    return np.fmax(rows["permutation_p"], rows["stratified_p"])
+
+
 def rows_of(pair_tests: pd.DataFrame, definition: str, x: str, statistic: str) -> pd.DataFrame:
     """The rows of one question, one for each scale, which is the index."""
     chosen = (pair_tests["definition"] == definition) & (pair_tests["x"] == x) & (pair_tests["statistic"] == statistic)
@@ -51,13 +59,14 @@ def rows_of(pair_tests: pd.DataFrame, definition: str, x: str, statistic: str) -
 
 def _state(tests: pd.DataFrame, alike: int, alpha: float) -> State:
     """The state; ``alike`` is the sign of the value where the answer is yes."""
-    free, own = (tests.reindex(scales)[["value", "permutation_p"]].T for scales in (PREVALENCE_FREE, OWN_PREVALENCE))
+    tests = tests.assign(p=larger_p(tests))
+    free, own = (tests.reindex(scales)[["value", "p"]].T for scales in (PREVALENCE_FREE, OWN_PREVALENCE))
     value, p = free.to_numpy(np.float64)
     if np.isnan(p).any():
         return "cannot_be_told"
     signs = np.sign(value)
     if (signs == signs[0]).all() and (holm(p) < alpha).sum() >= AGREEING:
         return "yes" if signs[0] == alike else "opposite"
-    if (holm(own.loc["permutation_p"]) < alpha).any():
+    if (holm(own.loc["p"]) < alpha).any():
         return "only_at_own_prevalence"
     return "no_association_shown"

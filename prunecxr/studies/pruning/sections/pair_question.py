@@ -11,7 +11,7 @@ import pandas as pd
 from prunecxr.analysis.association import holm
 from prunecxr.report.section import Answer
 from prunecxr.report.wording import listing, number
-from prunecxr.studies.pruning.analysis.pair_verdicts import OWN_PREVALENCE, PREVALENCE_FREE, State, rows_of
+from prunecxr.studies.pruning.analysis.pair_verdicts import OWN_PREVALENCE, PREVALENCE_FREE, State, larger_p, rows_of
 from prunecxr.studies.pruning.sections.findings import Findings
 from prunecxr.studies.pruning.sections.pair_wording import SCALES, papers_p, size_of, value_of, values_of
 from prunecxr.studies.pruning.sections.shared import NOT_TESTED
@@ -63,10 +63,11 @@ class PairQuestion:
                 f"{number(low.min())} and {number(high.max())}."
             )
         if state == "only_at_own_prevalence":
-            strongest = rows.loc[rows.reindex(OWN_PREVALENCE)["permutation_p"].idxmin(), "value"]
+            strongest = rows.loc[larger_p(rows.reindex(OWN_PREVALENCE)).idxmin(), "value"]
             return (
                 f"Only at each class's own prevalence: {self.held}, {self._clause(strongest)}: {own}. "
-                f"On the scales free of prevalence this is not shown: {free}."
+                f"On the scales free of prevalence this is not shown: {free}. Where all classes are forgotten equally, "
+                "AP still changes by frequency, and so by what goes with frequency."
             )
         return (
             f"{'Yes' if state == 'yes' else 'No, the opposite'}: {self.held}, "
@@ -84,13 +85,14 @@ class PairQuestion:
         sizes = rows.apply(size_of, axis=1)
         named = [f"{size} on {SCALES[scale]}" for scale, size in sizes.items()]
         size = sizes.iloc[0] if len(set(sizes)) == 1 else listing(named)
-        tested = rows["permutation_p"].notna().any()
-        adjusted = ", in the verdict adjusted over scales by Holm's method" if tested else ""
-        how = f" P is by permutation of the classes{adjusted}." if tested else ""
         texts = [
             f"ρ is that of dissimilarity of curves (FCD, definition '{definition}') over {size}; a {sign} one means "
-            f"that {self.more}, the more alike they are forgotten.{how}"
+            f"that {self.more}, the more alike they are forgotten."
         ]
+        if rows["permutation_p"].notna().any():
+            twice = rows["stratified_p"].notna().any()
+            larger = ", of all and of those of similar frequency, the larger P of the two" if twice else ""
+            texts.append(f"P is by permutation of the classes{larger}; in the verdict, adjusted over scales (Holm).")
         own = values_of(rows, OWN_PREVALENCE)
         texts += [f"At own prevalence, {self.held}: {own}."] if own else []
         marginal = rows_of(table, definition, self.marginal, "spearman_rho")
@@ -105,7 +107,7 @@ class PairQuestion:
 def _adjusted(rows: pd.DataFrame, scales: tuple[str, ...]) -> str:
     """Values on these scales with P by permutation, adjusted over them by Holm's method."""
     present = [scale for scale in scales if scale in rows.index]
-    return values_of(rows, present, holm(rows.loc[present, "permutation_p"]))
+    return values_of(rows, present, holm(larger_p(rows.loc[present])))
 
 
 def _unknown(rows: pd.DataFrame) -> str:

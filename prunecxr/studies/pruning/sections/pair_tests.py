@@ -12,7 +12,8 @@ SECTION: Section[Findings] = Section(
     table=table_of("pair_tests"),
     note="Pairs that share a class are not independent, so the classes are permuted. Of FCD on each scale: ρ and r "
     "with |LogFreqDiff| and IoU^¼ (Mantel test); partial ρ and r with either where the other is held equal (partial "
-    "Mantel test); coefficients of the regression on both and their product (QAP). The latter two permute what the other "
-    "predictors leave of one (double semi-partialling, Dekker et al. 2007). naive_p: two-sided t-test that takes "
-    "pairs as independent, as the paper does; null_low, null_high: 95% of the permutations lie between them; n: pairs.",
+    "Mantel test); coefficients of the regression on both and their product (QAP). The latter two permute what the "
+    "other predictors leave of one (double semi-partialling, Dekker et al. 2007). stratified_p: classes change places "
+    "with those of similar frequency alone. naive_p: two-sided t-test that takes pairs as independent, as the paper "
+    "does; null_low, null_high: 95% of the permutations lie between them; n: pairs.",
 )

@@ -52,9 +52,9 @@ def value_of(row: pd.Series, p: float | None = None) -> str:
     """A value with its P where there is one: 'partial ρ = −0.31 (P = 0.020)'.
 
     Args:
-        p: given in place of the permutation P, such as one that is adjusted.
+        p: given in place of the larger permutation P, such as one that is adjusted.
     """
-    p = row["permutation_p"] if p is None else p
+    p = np.fmax(row["permutation_p"], row["stratified_p"]) if p is None else p
     if np.isnan(row["value"]):
         return f"undefined ({row['reason']})"
     tested = "" if np.isnan(p) else f" ({p_value(p)})"
@@ -66,7 +66,7 @@ def values_of(rows: pd.DataFrame, scales: Iterable[str], adjusted: Iterable[floa
 
     Args:
         rows: as from :func:`rows_of`.
-        adjusted: P of each of ``scales``, in place of the permutation P.
+        adjusted: P of each of ``scales``, in place of the larger permutation P.
     """
     scales = list(scales)
     given = [None] * len(scales) if adjusted is None else list(adjusted)
