@@ -25,6 +25,8 @@ def make_findings(make_study):
             scores = edit(scores)
         renamed = dict(zip(study.scores["class"].to_numpy(), scores["class"].to_numpy(), strict=True))
         labels = study.labels.rename(columns=renamed)
+        evaluated = scores["ap"].notnull().any("class")
+        predictions = study.predictions.assign_coords({"class": scores["class"].to_numpy()}).where(evaluated)
         found = analyse(
             scores,
             labels,
@@ -33,6 +35,7 @@ def make_findings(make_study):
             by_seed=study.by_seed,
             others={"random": study.scores.assign(ap=study.scores["ap"] * np.exp(-4 * study.scores["sparsity"]))},
             histograms=synthetic_study.histograms(study.scores.sizes["seed"]),
+            predictions=predictions.astype(np.float32),
         )
         read = (lambda image_id: np.full((40, 30), int(image_id[:8]) % 256, np.uint8)) if images else None
         return Findings(

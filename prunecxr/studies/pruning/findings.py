@@ -190,7 +190,7 @@ def _of_common_seeds(dense: xr.DataArray, pruned: xr.DataArray) -> tuple[tuple[x
     Args:
         dense, pruned: dims (seed, image, class); NaN where a seed has none.
     """
-    present = [side.notnull().any(("image", "class")).to_numpy() for side in (dense, pruned)]  # noqa: PD004
+    present = [side.notnull().any(("image", "class")).to_numpy() for side in (dense, pruned)]
     both, either = present[0] & present[1], present[0] | present[1]
     if not both.any():
         raise UserError("no seed has both a dense and a pruned variant: there are no PIEs to be found")

@@ -101,9 +101,10 @@ def overall(scores: xr.Dataset, alpha: float = 0.05) -> pd.DataFrame:
     Returns:
         Columns sparsity, median_mean_ap, q25, q75, n (seeds), welch_t, welch_p, welch_p_holm (adjusted over all
         tested sparsities), significant_drop (by Welch's raw P, as in the paper), significant_drop_holm, paired_n (seeds
-        with both), paired_t, paired_p, paired_p_holm, paired_drop (by the latter); the same again with the prefix
-        ``chance_corrected_`` for the mean of the chance-corrected AP. With fewer than 3 seeds on either side, or no
-        variance, t and P are NaN.
+        with both), paired_t, paired_p, paired_p_holm, paired_p_sequence (of a drop, by a fixed sequence from the
+        highest sparsity downward), paired_drop (by the latter); the same again with the prefix ``chance_corrected_``
+        for the mean of the chance-corrected AP. With fewer than 3 seeds on either side, or no variance, t and P are
+        NaN.
     """
     scores = scores.sortby("sparsity")
     raw = _population(scores["ap"].mean("class"), alpha)
@@ -205,6 +206,7 @@ def _population(mean_ap: xr.DataArray, alpha: float) -> pd.DataFrame:
         for test in (_welch, _paired)
     )
     welch_holm, paired_holm = holm(welch[1]), holm(paired[1])
+    sequence = _from_highest(np.where(paired[0] > 0, 1.0, paired[1]))
     return pd.DataFrame(
         {
             "sparsity": sparsities,
@@ -221,7 +223,8 @@ def _population(mean_ap: xr.DataArray, alpha: float) -> pd.DataFrame:
             "paired_t": paired[0],
             "paired_p": paired[1],
             "paired_p_holm": paired_holm,
-            "paired_drop": (paired[0] < 0) & (paired_holm < alpha),
+            "paired_p_sequence": sequence,
+            "paired_drop": sequence < alpha,
         }
     )
 
@@ -242,6 +245,16 @@ def _paired(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
         return np.nan, np.nan
     test = stats.ttest_1samp(differences, 0.0)
     return float(test.statistic), float(test.pvalue)
+
+
+def _from_highest(p: np.ndarray) -> np.ndarray:
+    """P of a sequence of tests from the last one to the first, each made where those before it were significant."""
+    largest, tested = 0.0, np.full(len(p), np.nan)
+    for i in reversed(range(len(p))):
+        if not np.isnan(p[i]):
+            largest = max(largest, p[i])
+            tested[i] = largest
+    return tested
 
 
 def _drop_columns(curve: xr.DataArray) -> dict[str, xr.DataArray]:

@@ -13,12 +13,14 @@ import pandas as pd
 import xarray as xr
 
 from prunecxr.analysis import ranking
+from prunecxr.analysis.association import holm
 from prunecxr.analysis.chance import ap_quantile
 from prunecxr.analysis.twoway import Estimates, estimate, median
 from prunecxr.progress import progress
 from prunecxr.studies.pruning.analysis.scales import SCALES, Scale, to_separability
 
 FEW = 10  # test positives below which a class is in no headline
+MIN_SEEDS = 3  # one network is no population: below this nothing is tested
 COLLAPSED = 0.5  # share of the classes known by the dense networks that are not known any more
 
 
@@ -194,11 +196,17 @@ def changes(rankings: Rankings) -> pd.DataFrame:
     """Relative changes of every class at every sparsity above 0 on every scale.
 
     Returns:
-        Columns class, sparsity, scale, change (median over seeds), low, high, known, few, collapsed (of the sparsity).
+        Columns class, sparsity, scale, change (median over seeds), low, high, known, few, collapsed (of the sparsity),
+        p (one-sided, of no loss), p_holm (over the sparsities that are not collapsed and the classes that the dense
+        networks know by enough positives, on each scale; NaN for the rest, and below 3 seeds).
     """
     table = _table(rankings, changes=True, column="change")
     collapsed = dict(zip(rankings.sparsities, rankings.collapsed(), strict=True))
+    dense_known = dict(zip(rankings.classes, rankings.known()[0], strict=True))
     table["collapsed"] = table["sparsity"].map(collapsed)
+    tested = table["class"].map(dense_known) & ~table["few"] & ~table["collapsed"] & (table["sparsity"] > 0)
+    table["p_holm"] = table["p"].where(tested & (len(rankings.seeds) >= MIN_SEEDS))
+    table["p_holm"] = table.groupby("scale", sort=False)["p_holm"].transform(holm)
     return table[table["sparsity"] > 0].reset_index(drop=True)
 
 
@@ -230,6 +238,7 @@ def _table(rankings: Rankings, changes: bool, column: str) -> pd.DataFrame:
                         "high": high,
                         "known": known[k],
                         "few": rankings.few,
+                        **({"p": one.p_not_below(0.0)} if changes else {}),
                     }
                 )
             )

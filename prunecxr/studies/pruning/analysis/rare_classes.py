@@ -10,13 +10,15 @@ import pandas as pd
 from prunecxr.analysis.association import holm
 from prunecxr.analysis.permutation import correlation_p
 from prunecxr.analysis.twoway import Draws, drawn, estimate, median
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, NOT_SHOWN, OPPOSITE, OWN_PREVALENCE, YES
 from prunecxr.studies.pruning.analysis import equal_forgetting
 from prunecxr.studies.pruning.analysis.equal_forgetting import Null, correlations, first_drops
-from prunecxr.studies.pruning.analysis.rankings import Rankings, plain_changes
+from prunecxr.studies.pruning.analysis.rankings import MIN_SEEDS, Rankings, plain_changes
 from prunecxr.studies.pruning.analysis.scales import FREE, SCALES, Scale
 
 OUTCOMES = ("change", "first_drop")
 MIN_CLASSES = 5
+AGREEING = 2  # prevalence-free scales that must show it, while all three point the same way
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,28 @@ def rare_classes(question: Question, draws: Draws, null: Null | None, first_drop
                 row |= _association(question, scale, outcome, draws, simulated)
             rows.append(row)
     table = pd.DataFrame(rows).reindex(columns=_COLUMNS)
+    if len(question.rankings.seeds) < MIN_SEEDS:
+        table[["p", "null_p"]] = np.nan
     for outcome in OUTCOMES:
         tested = table["scale"].isin(FREE) & (table["outcome"] == outcome)
         table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"])
     return table
+
+
+def verdict(table: pd.DataFrame, alpha: float = 0.05, outcome: str = "change") -> str:
+    """What the table comes to, one of the five states of :mod:`prunecxr.analysis.verdicts`.
+
+    ``yes`` or ``opposite``: the same sign on all three prevalence-free scales, and P < alpha after Holm on two of them.
+    ``only_at_own_prevalence``: neither, and P < alpha on the AP scale. ``cannot_be_told``: P is undefined.
+    """
+    rows = table[table["outcome"] == outcome].set_index("scale")
+    free, own = rows.loc[list(FREE)], rows.loc["ap"]
+    if free["p"].isna().any():
+        return CANNOT_BE_TOLD
+    signs = np.sign(free["spearman_rho"].to_numpy())
+    if (signs == signs[0]).all() and (free["p_holm"] < alpha).sum() >= AGREEING:
+        return YES if signs[0] > 0 else OPPOSITE
+    return OWN_PREVALENCE if own["p"] < alpha else NOT_SHOWN
 
 
 _COLUMNS = (

@@ -7,12 +7,10 @@ import pandas as pd
 
 from prunecxr.analysis.association import holm
 from prunecxr.analysis.twoway import Estimates, estimate, median
-from prunecxr.studies.pruning.analysis.rankings import Rankings, estimates, plain_changes
+from prunecxr.studies.pruning.analysis.rankings import MIN_SEEDS, Rankings, estimates, plain_changes
 from prunecxr.studies.pruning.analysis.scales import Scale
 
 SAFE, NOT_SAFE, NOT_KNOWN = "safe", "not_safe", "not_known"
-MIN_SEEDS = 3
-MEAN = "(mean of the classes)"
 
 
 def safe_sparsity(rankings: Rankings, scale: Scale, delta: float = 0.10, alpha: float = 0.05) -> pd.DataFrame:
@@ -55,12 +53,12 @@ _COLUMNS = (
 
 
 def mean_change(rankings: Rankings, scale: Scale, delta: float = 0.10, alpha: float = 0.05) -> pd.DataFrame:
-    """The same for the mean over the classes that the dense networks know.
+    """The same for the mean over the classes that the dense networks know and that have 10 positives or more.
 
     Returns:
         Columns sparsity (above 0), change, low, high, p (fixed sequence upward), safe, n_classes, collapsed.
     """
-    known = rankings.known()[0]
+    known = rankings.known()[0] & ~rankings.few
     collapsed, rows, p = rankings.collapsed(), [], 0.0
     nothing, dense = rankings.nothing(scale)[known], None
     for k, (values, influences) in enumerate(rankings.values_of(scale)):

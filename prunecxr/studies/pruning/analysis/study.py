@@ -21,6 +21,9 @@ from prunecxr.studies.pruning.analysis import (
     pairs,
     weights,
 )
+from prunecxr.studies.pruning.analysis.by_scale import ScaleOptions, by_scale
+from prunecxr.studies.pruning.analysis.rankings import Rankings, measure, plain_changes
+from prunecxr.studies.pruning.analysis.scales import FREE, SCALES
 
 SPLITS = ("train", "val", "test")
 IMAGES = "(images)"
@@ -101,18 +104,42 @@ def analyse(
         Tables ``overall``, ``curves``, ``classes``, ``correlations``, ``pairs``, ``pair_correlations``, ``pair_tests``,
         ``ols``, ``partial_effects``, ``label_counts``; with other methods ``methods``, with histograms ``weights``;
         with predictions ``pies``, ``pie_ratios``, ``pie_overlap`` and, with those of at least 3 seeds,
-        ``pie_stability``. Where fewer than 3 seeds stand behind a result, its P is NaN.
+        ``pie_stability``; with predictions of all variants those of
+        :func:`prunecxr.studies.pruning.analysis.by_scale.by_scale`. Where fewer than 3 seeds stand behind a result, its
+        P is NaN.
 
     Raises:
         ValueError: no dense models in ``scores``, unknown definition or measure, or predictions of another shape.
     """
     options = options or Options()
+    if predictions is not None and rankings is None:
+        rankings = measure(predictions, labels)
+    tables = _tables(scores, labels, options, rankings)
+    tables |= _untested(tables, scores)
+    if predictions is not None and rankings is not None:
+        tables |= by_scale(rankings, predictions, labels, _frequency(scores), options.scales)
+        tables["classes"] = _with_scales(tables["classes"], tables["changes"], tables["sparsities"])
+    if others:
+        tables["methods"] = methods.methods({options.method: scores, **others})
+    if histograms is not None and len(histograms):
+        tables["weights"] = weights.weights(histograms)
+    warnings = [*gaps.score_warnings(scores, tables["classes"]), *gaps.ols_warnings(tables["ols"])]
+    warnings += gaps.collapse_warnings(tables)
+    if dense is None or pruned is None:
+        return Analysis(tables, [*warnings, "No PIEs: mean predictions of dense and pruned models are not available."])
+    tables |= _exemplars(labels, dense, pruned, options, by_seed)
+    return Analysis(tables, [*warnings, *gaps.agreement_warnings(tables["pies"], options.pie_fraction)])
+
+
+def _tables(
+    scores: xr.Dataset, labels: pd.DataFrame, options: Options, rankings: Rankings | None
+) -> dict[str, pd.DataFrame]:
+    """The tables of the paper, and tests of pairs on the scales there are."""
     class_table = forgettability.classes(scores)
     curve = forgettability.forgettability_curves(scores)
-    curves = {"ap": curve["relative_change"], "ap_chance": curve["chance_corrected_relative_change"]}
-    pair_table = pairs.pairs(curves, labels, options.definitions)
-    ols_table = pair_regression.ols(pair_table, options.definitions)
-    tables = {
+    own = {"ap": curve["relative_change"], "ap_chance": curve["chance_corrected_relative_change"]}
+    pair_table = pairs.pairs({**own, **_free_curves(rankings, scores)}, labels, options.definitions)
+    return {
         "overall": forgettability.overall(scores, options.alpha),
         "curves": forgettability.curves(scores),
         "classes": class_table,
@@ -120,20 +147,37 @@ def analyse(
         "pairs": pair_table,
         "pair_correlations": pairs.pair_correlations(pair_table, options.definitions),
         "pair_tests": pair_tests.pair_tests(pair_table, options.definitions, seed=options.seed),
-        "ols": ols_table,
+        "ols": pair_regression.ols(pair_table, options.definitions),
         "partial_effects": pair_regression.partial_effects(pair_table, options.definitions),
         "label_counts": label_counts(scores),
     }
-    tables |= _untested(tables, scores)
-    if others:
-        tables["methods"] = methods.methods({options.method: scores, **others})
-    if histograms is not None and len(histograms):
-        tables["weights"] = weights.weights(histograms)
-    warnings = [*gaps.score_warnings(scores, class_table), *gaps.ols_warnings(ols_table)]
-    if dense is None or pruned is None:
-        return Analysis(tables, [*warnings, "No PIEs: mean predictions of dense and pruned models are not available."])
-    tables |= _exemplars(labels, dense, pruned, options, by_seed)
-    return Analysis(tables, [*warnings, *gaps.agreement_warnings(tables["pies"], options.pie_fraction)])
+
+
+def _free_curves(rankings: Rankings | None, scores: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Forgettability curves on the prevalence-free scales, up to where networks collapse; dims (class, sparsity)."""
+    if rankings is None or np.isnan(rankings.asked()):
+        return {}
+    usable = rankings.sparsities[~rankings.collapsed()]
+    curves = {}
+    for name in FREE:
+        median = plain_changes(rankings, SCALES[name]).sel(sparsity=usable).median("seed")
+        curves[name] = median.transpose("class", "sparsity").sel({"class": scores["class"]})
+    return curves
+
+
+def _frequency(scores: xr.Dataset) -> np.ndarray:
+    """Training images of each class; of the test split where those of training are not known."""
+    counts = scores.coords.get("train_count", scores["test_count"])
+    return np.asarray(counts.to_numpy(), np.float64)
+
+
+def _with_scales(classes: pd.DataFrame, changes: pd.DataFrame, sparsities: pd.DataFrame) -> pd.DataFrame:
+    """The table of classes with what is known of each, and its changes at the sparsity where questions are asked."""
+    asked = sparsities.loc[sparsities["asked"], "sparsity"]
+    rows = changes[changes["sparsity"].isin(asked)]
+    wide = rows.pivot_table(index="class", columns="scale", values="change", dropna=False).add_suffix("_change")
+    few = changes.groupby("class")["few"].first()
+    return classes.assign(few=classes["class"].map(few)).merge(wide, on="class", how="left")
 
 
 def label_counts(scores: xr.Dataset) -> pd.DataFrame:

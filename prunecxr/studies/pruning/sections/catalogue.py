@@ -22,6 +22,8 @@ from prunecxr.studies.pruning.sections import (
     pies,
     pruning_methods,
     readers,
+    safe_sparsity,
+    scale_curves,
     training,
     weights,
 )
@@ -31,6 +33,7 @@ from prunecxr.studies.pruning.sections.answers import (
     most_forgotten,
     pair_frequency,
     rare_classes,
+    safe,
 )
 from prunecxr.studies.pruning.sections.answers import overall as overall_drop
 from prunecxr.studies.pruning.sections.answers import pairs as likeness
@@ -46,12 +49,14 @@ OF_PAIRS = [
 ]
 
 SECTIONS: tuple[Section[Findings], ...] = (
+    safe_sparsity.SECTION,
     training.SECTION,
     label_counts.SECTION,
     *overall.SECTIONS,
     *weights.SECTIONS,
     *pruning_methods.SECTIONS,
     classes.SECTION,
+    *scale_curves.SECTIONS,
     *curves.SECTIONS,
     *first_drop.SECTIONS,
     *change_at_max.SECTIONS,
@@ -70,6 +75,7 @@ SECTIONS: tuple[Section[Findings], ...] = (
 )
 
 ANSWERS = (
+    safe.answer,
     overall_drop.answer,
     first_forgotten.answer,
     most_forgotten.answer,
