@@ -229,9 +229,9 @@ def test_a_trial_whose_run_was_left_behind_is_settled(store, monkeypatch):
 
 def test_own_options_outside_the_search_are_told(store, monkeypatch, capsys):
     monkeypatch.setattr(training, "fit", faked([[0.2, 0.3]] * 2))
-    tune(store, searching({"learning_rate": {"low": 0.01, "high": 0.1}}), options(trials="2"))
+    tune(store, searching({"learning_rate": {"low": 0.02, "high": 0.1}}), options(trials="2"))
     said = capsys.readouterr().out
-    assert "the recipe's own options are not among the trials: learning_rate=0.002 is not in the search" in said
+    assert "the recipe's own options are not among the trials: learning_rate=0.01 is not in the search" in said
     assert "the recipe's own options: trial" not in said
 
 
