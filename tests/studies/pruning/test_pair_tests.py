@@ -9,6 +9,7 @@ import xarray as xr
 from scipy import stats
 
 from benchmarks.drawn import Predictions, draw_labels
+from benchmarks.nulls.pairs import EFFECTS, pair_null_rates
 from prunecxr.evaluation.metrics import auroc
 from prunecxr.studies.pruning.analysis.pair_regression import ols
 from prunecxr.studies.pruning.analysis.pair_tests import COLUMNS, pair_tests
@@ -146,3 +147,12 @@ def test_association_with_overlap_goes_where_frequency_is_held_equal() -> None:
     assert abs(held["value"]) < 0.15
     assert held["permutation_p"] > 0.1
     assert rows.loc[("log_freq_diff", "spearman_rho"), "permutation_p"] == 0.001
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_null_rates_are_shares_of_every_test(effect: str) -> None:
+    """At a size too small for the rates themselves, which benchmarks/nulls/pairs.py prints."""
+    rates = pair_null_rates(grouped_labels(), repetitions=3, effect=effect, permutations=39)
+    assert len(rates.tests) == 11 * len(DEFINITIONS)
+    assert rates.tests[["naive", "permutation"]].isin([0, 1 / 3, 2 / 3, 1]).all(axis=None)
+    assert rates.verdicts.groupby("question")["share"].sum().tolist() == pytest.approx([1, 1])
