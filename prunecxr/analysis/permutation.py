@@ -160,12 +160,10 @@ def qap(
         the coefficients and their errors.
     """
     classes = defined_classes(y, *predictors.values())
-    outcome, *terms = _pairs(classes, y, *predictors.values())
+    pairs = _pairs(classes, y, *predictors.values())
+    outcome, terms = pairs[0], pairs[1:]
     orders = _orders(permutations, seed, (0.0,) * len(classes))
-    return {
-        name: _partial(outcome, terms[i], np.array(terms[:i] + terms[i + 1 :]).reshape(-1, len(outcome)), orders)
-        for i, name in enumerate(predictors)
-    }
+    return {name: _partial(outcome, terms[i], np.delete(terms, i, axis=0), orders) for i, name in enumerate(predictors)}
 
 
 def defined_classes(*matrices: ArrayLike) -> np.ndarray:

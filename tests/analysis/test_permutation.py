@@ -184,6 +184,7 @@ def test_what_cannot_be_tested_says_why(change, reason: str) -> None:
     rng = np.random.default_rng(8)
     found = mantel(*change(symmetric(rng), symmetric(rng)), B)
     assert found.reason == reason
+    assert qap(np.zeros((n := 1, n)), {"x": np.zeros((n, n))}, B)["x"].n_classes == n
     assert np.isnan([found.r, found.slope, found.p, found.naive_p, found.null_low, found.null_high]).all()
 
 

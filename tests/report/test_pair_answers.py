@@ -141,7 +141,9 @@ def test_captions_claim_by_permutation_and_quote_the_papers_p_beside(findings) -
     alone = "with nothing held equal, on"
     assert raw.startswith(f"No association is shown, {alone} AP at own prevalence: ρ = 0.40 (P = 0.20)")
     assert "P by permutation of the classes; P < 0.001 if pairs were independent, as in the paper (of ρ)" in raw
-    assert "At equal difference in frequency: partial ρ = 0.40 (P = 0.20)." in raw
+    assert "At equal difference in frequency: partial ρ = 0.40 (P = 0.20); definition" in raw
+    assert "All classes forgotten equally give such an association, too." in raw
+    assert "forgotten equally" not in free
     assert corrected.startswith(f"The more two classes overlap, the more alike their curves are, {alone} chance-")
     assert free.startswith(f"The more two classes overlap, the more their curves differ, {alone} AP at reference")
     caption = spaced(section("interaction").caption(told))

@@ -74,8 +74,8 @@ class Effect:
         return (
             f"{shown}, on {SCALES[self.scale]}: coefficient of the product "
             f"{interaction_of(findings, definition, self.scale)}, {size_of(row)}; definition '{definition}'. Bands: "
-            "95% interval of the fitted mean, if pairs were independent. An effect of frequency that follows no line "
-            "can look like an interaction, without any effect of co-occurrence."
+            "95% interval of the fitted mean, if pairs were independent. An effect of frequency that is not linear can "
+            "look like an interaction, without any effect of co-occurrence."
         )
 
     def alt(self, findings: Findings) -> str:

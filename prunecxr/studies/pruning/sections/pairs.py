@@ -13,6 +13,7 @@ from prunecxr.report.section import Section
 from prunecxr.report.style import BLUE, INK, new_figure, state
 from prunecxr.report.wording import correlation, short
 from prunecxr.studies.pruning.analysis.pair_tests import FREQUENCY_GIVEN_OVERLAP, OVERLAP_GIVEN_FREQUENCY, PARTIAL_RHO
+from prunecxr.studies.pruning.analysis.pair_verdicts import OWN_PREVALENCE
 from prunecxr.studies.pruning.analysis.pairs import PREFIXES
 from prunecxr.studies.pruning.sections.definitions import AXES_OF_PAIRS, Definition
 from prunecxr.studies.pruning.sections.findings import Findings
@@ -25,7 +26,6 @@ from prunecxr.studies.pruning.sections.pair_wording import (
     fcd_label,
     papers_p,
     row_of,
-    size_of,
     value_of,
 )
 from prunecxr.studies.pruning.sections.shared import PAIRS, outcome, table_of
@@ -111,10 +111,11 @@ class Scatter:
             -1: f"The more two classes {alike}, the more alike their curves are",
         }
         naive = f", P by permutation of the classes; {papers_p(rho)} (of ρ)" if papers_p(rho) else ""
+        own = " All classes forgotten equally give such an association, too." if self.scale in OWN_PREVALENCE else ""
         return (
             f"{outcome(row, findings.alpha, texts)}, with nothing held equal, on {SCALES[self.scale]}: "
-            f"{correlation(row, 'pairs')}{naive}. At equal {self.against.held}: {value_of(partial)}. {size_of(rho)}; "
-            f"definition '{definition}'."
+            f"{correlation(row, f'pairs of {int(rho.n_classes)} classes')}{naive}.{own} "
+            f"At equal {self.against.held}: {value_of(partial)}; definition '{definition}'."
         )
 
     def alt(self, findings: Findings) -> str:
