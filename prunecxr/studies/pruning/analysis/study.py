@@ -10,7 +10,8 @@ import pandas as pd
 import xarray as xr
 
 from prunecxr.analysis.association import without_p
-from prunecxr.studies.pruning.analysis import exemplar_sets, exemplars, forgettability, gaps, methods, pairs, weights
+from prunecxr.studies.pruning.analysis import forgettability, gaps, methods, pairs, weights
+from prunecxr.studies.pruning.analysis.exemplar_tables import ExemplarOptions, ExemplarTables, exemplar_tables
 
 SPLITS = ("train", "val", "test")
 IMAGES = "(images)"
@@ -25,10 +26,9 @@ class Options:
         definition: ``paper``, ``published`` or ``both``; see :mod:`prunecxr.studies.pruning.analysis.pairs`.
         pie_sparsity: the sparsity that the pruned mean predictions were made at (stated, not looked up).
         pie_fraction: share of the test images that are PIEs.
-        measure: of agreement, a key of :data:`prunecxr.studies.pruning.analysis.exemplars.AGREEMENT`.
+        measure: of agreement, see :func:`prunecxr.studies.pruning.analysis.agreement.measure_named`.
         resamples: of the patient bootstrap.
-        seed: of both bootstraps.
-        seed_resamples: of the bootstrap of seeds.
+        seed: of every random generator.
         method: name of the pruning method of the scores.
     """
 
@@ -39,7 +39,6 @@ class Options:
     measure: str = "spearman"
     resamples: int = 2_000
     seed: int = 0
-    seed_resamples: int = 50
     method: str = "magnitude"
 
     @property
@@ -76,15 +75,15 @@ def analyse(
             of ``labels``; None where there are no predictions, which leaves out the PIEs with a warning.
         pruned: the same at ``options.pie_sparsity``.
         options: see :class:`Options`.
-        by_seed: what ``dense`` and ``pruned`` are the means of, dims (seed, image, class); for the stability of the
-            PIEs over seeds.
+        by_seed: what ``dense`` and ``pruned`` are the means of, dims (seed, image, class); for the controls of the
+            PIEs, which are then averaged over the seeds that both have.
         others: other pruning methods of the same dense models, method -> scores.
         histograms: of the magnitudes of the dense models' weights, see :func:`analysis.weights.weights`.
 
     Returns:
         Tables ``overall``, ``curves``, ``classes``, ``correlations``, ``pairs``, ``pair_correlations``, ``ols``,
         ``partial_effects``, ``label_counts``; with other methods ``methods``, with histograms ``weights``; with
-        predictions ``pies``, ``pie_ratios``, ``pie_overlap`` and, with those of at least 3 seeds, ``pie_stability``.
+        predictions those of :func:`prunecxr.studies.pruning.analysis.exemplar_tables.exemplar_tables`.
         Where fewer than 3 seeds stand behind a result, its P is NaN.
 
     Raises:
@@ -115,8 +114,8 @@ def analyse(
     warnings = [*gaps.score_warnings(scores, class_table), *gaps.ols_warnings(ols_table)]
     if dense is None or pruned is None:
         return Analysis(tables, [*warnings, "No PIEs: mean predictions of dense and pruned models are not available."])
-    tables |= _exemplars(labels, dense, pruned, options, by_seed)
-    return Analysis(tables, [*warnings, *gaps.agreement_warnings(tables["pies"], options.pie_fraction)])
+    found = _exemplars(labels, dense, pruned, options, by_seed)
+    return Analysis(tables | found.tables, [*warnings, *found.warnings])
 
 
 def label_counts(scores: xr.Dataset) -> pd.DataFrame:
@@ -152,22 +151,10 @@ def _exemplars(
     pruned: np.ndarray,
     options: Options,
     by_seed: tuple[xr.DataArray, xr.DataArray] | None,
-) -> dict[str, pd.DataFrame]:
-    """The tables of the PIEs; which images other measures choose stands in further columns of ``pies``."""
-    ids = labels["id"].to_numpy()
-    members = exemplar_sets.membership(ids, dense, pruned, options.pie_fraction)
-    others = members.drop(columns=options.measure).add_prefix("is_pie_").assign(id=ids)
-    pie_table = exemplars.pies(labels, dense, pruned, options.pie_fraction, options.measure)
-    names = exemplars.class_columns(labels)
-    tables = {
-        "pies": pie_table.merge(others, on="id", how="left", validate="one_to_one"),
-        "pie_ratios": exemplars.pie_ratios(pie_table, names, options.resamples, options.seed),
-        "pie_overlap": exemplar_sets.pie_overlap(members),
-    }
-    if by_seed is not None:
-        stability = exemplar_sets.pie_stability(
-            ids, *by_seed, options.pie_fraction, options.measure, options.seed_resamples, options.seed
-        )
-        if len(stability):
-            tables["pie_stability"] = stability
-    return tables
+) -> ExemplarTables:
+    """The tables of the PIEs, from the predictions of every seed or, without controls, from their means."""
+    wanted = ExemplarOptions(
+        options.pie_fraction, options.measure, options.resamples, alpha=options.alpha, seed=options.seed
+    )
+    dense_side, pruned_side = by_seed or (xr.DataArray(one, dims=("image", "class")) for one in (dense, pruned))
+    return exemplar_tables(labels, dense_side, pruned_side, wanted)
