@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -23,6 +24,7 @@ def jaccard(a: np.ndarray, b: np.ndarray) -> float:
     return int((a & b).sum()) / either if either else float("nan")
 
 
+@cache
 def expected_jaccard(n: int, a: int, b: int) -> float:
     """Mean Jaccard index of two random sets of ``a`` and ``b`` of n images; NaN where both are empty.
 
