@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from prunecxr import __version__
@@ -19,9 +20,10 @@ from prunecxr.studies.pruning.analysis import study as whole
 from prunecxr.studies.pruning.analysis.by_scale import ScaleOptions
 from prunecxr.studies.pruning.analysis.exemplars import nearest_sparsity
 from prunecxr.studies.pruning.analysis.rankings import Rankings, measure
+from prunecxr.studies.pruning.analysis.seed_halves import CommonSeeds, common_seeds
 from prunecxr.studies.pruning.config import highlighted_pair
 from prunecxr.studies.pruning.sections.catalogue import REPORT
-from prunecxr.studies.pruning.sections.findings import Findings, gallery
+from prunecxr.studies.pruning.sections.findings import Findings, GalleryItem, gallery
 from prunecxr.tracking import names, query
 from prunecxr.tracking.query import Population
 from prunecxr.tracking.runs import TrackedRun
@@ -150,8 +152,8 @@ class _Analysis:
         predictions = query.read_predictions(store, population)
         rankings = measure(predictions, population.labels, self.options.reference_prevalence)
         pruned_at, moved = _alive(rankings, self.pruned_at)
-        by_seed, left_out = _of_common_seeds(predictions.sel(sparsity=0.0), predictions.sel(sparsity=pruned_at))
-        dense, pruned = (one.mean("seed", dtype=np.float64).to_numpy() for one in by_seed)
+        compared = _compared(predictions, pruned_at)
+        dense, pruned = _means(compared)
         histograms = query.read_weights(store, population)
         analysis = whole.analyse(
             population.scores,
@@ -159,18 +161,23 @@ class _Analysis:
             dense,
             pruned,
             _options(self.options, pruned_at, population.method),
-            by_seed=by_seed,
+            by_seed=(compared.dense, compared.pruned) if compared else None,
             others={other.method: other.scores for other in population.others},
             histograms=histograms,
             predictions=predictions,
             rankings=rankings,
         )
-        notes = [*notes, *moved, *left_out, *gaps.weight_notes(histograms, population.scores)]
+        notes = [
+            *notes,
+            *moved,
+            *(compared.sentences() if compared else []),
+            *gaps.weight_notes(histograms, population.scores),
+        ]
         findings = Findings(
             study=population.study,
             tables={**analysis.tables, "training": circumstances.training_table(store, population)},
             warnings=[*population.warnings, *notes, *analysis.warnings],
-            gallery=gallery(analysis.tables["pies"], population.labels, dense, pruned, self.pictures.read),
+            gallery=_gallery(analysis.tables, population.labels, dense, pruned, self.pictures),
             gallery_note=self.pictures.note,
             provenance=_provenance(population, run, self.options),
             definition="published" if self.options.definition == "published" else "paper",
@@ -184,31 +191,48 @@ class _Analysis:
         log_curves(run, population)
 
 
-def _of_common_seeds(dense: xr.DataArray, pruned: xr.DataArray) -> tuple[tuple[xr.DataArray, xr.DataArray], list[str]]:
-    """The predictions of the seeds that have both, and a sentence that names the others.
-
-    Args:
-        dense, pruned: dims (seed, image, class); NaN where a seed has none.
-    """
-    present = [side.notnull().any(("image", "class")).to_numpy() for side in (dense, pruned)]
-    both, either = present[0] & present[1], present[0] | present[1]
-    if not both.any():
+def _compared(predictions: xr.DataArray, pruned_at: float) -> CommonSeeds | None:
+    """Predictions of the seeds that have both a dense and a pruned variant; None where ``pruned_at`` is NaN."""
+    if np.isnan(pruned_at):
+        return None
+    common = common_seeds(*(predictions.sel(sparsity=k, drop=True) for k in (0.0, pruned_at)))
+    if not common.dense.sizes["seed"]:
         raise UserError("no seed has both a dense and a pruned variant: there are no PIEs to be found")
-    named = ", ".join(map(str, dense["seed"].to_numpy()[either & ~both]))
-    note = [f"PIEs are those of the seeds that have both variants; left out on both sides: {named}."] if named else []
-    return (dense[both], pruned[both]), note
+    return common
+
+
+def _means(compared: CommonSeeds | None) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+    """Mean predictions of dense and of pruned networks over seeds, each (n_images, n_classes)."""
+    if compared is None:
+        return None, None
+    dense, pruned = (one.mean("seed", dtype=np.float64).to_numpy() for one in (compared.dense, compared.pruned))
+    return dense, pruned
+
+
+def _gallery(
+    tables: Mapping[str, pd.DataFrame],
+    labels: pd.DataFrame,
+    dense: np.ndarray | None,
+    pruned: np.ndarray | None,
+    pictures: Pictures,
+) -> list[GalleryItem]:
+    """The PIEs to look at; none where there are no PIEs."""
+    if "pies" not in tables or dense is None or pruned is None:
+        return []
+    return gallery(tables["pies"], labels, dense, pruned, pictures.read)
 
 
 def _alive(rankings: Rankings, wanted: float) -> tuple[float, list[str]]:
     """The sparsity of the PIEs, moved down where networks there have collapsed, and a sentence that says so."""
-    asked = rankings.asked()
     collapsed = rankings.sparsities[rankings.collapsed()]
-    if not np.isclose(collapsed, wanted).any() or np.isnan(asked):
+    if not np.isclose(collapsed, wanted).any():
         return wanted, []
     alive = rankings.sparsities[~rankings.collapsed() & (rankings.sparsities > 0) & (rankings.sparsities < wanted)]
-    moved = float(alive.max()) if len(alive) else wanted
-    if moved == wanted:
-        return wanted, []
+    if not len(alive):
+        return float("nan"), [
+            f"No PIEs: at {wanted:g}, and at every lower sparsity studied, the networks have collapsed."
+        ]
+    moved = float(alive.max())
     return moved, [
         f"At {wanted:g} the networks have collapsed: they no longer know half of the classes that the dense ones know. "
         f"PIEs are those of {moved:g}, the highest sparsity below it that has not collapsed."
@@ -277,7 +301,7 @@ def _headline(tables: Mapping[str, Any]) -> dict[str, float]:
     numbers = {
         "dense_median_mean_ap": float(overall.loc[overall["sparsity"] == 0, "median_mean_ap"].iloc[0]),
         "first_significant_drop": float(dropped.min()) if len(dropped) else float("nan"),
-        "n_pies": float(tables["pies"]["is_pie"].sum()),
+        "n_pies": float(tables["pies"]["is_pie"].sum()) if "pies" in tables else 0.0,
     }
     for row in relations.itertuples(index=False):
         numbers[f"spearman_rho/{row.y}"] = float(row.spearman_rho)

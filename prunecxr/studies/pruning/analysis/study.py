@@ -11,8 +11,6 @@ import xarray as xr
 
 from prunecxr.analysis.association import without_p
 from prunecxr.studies.pruning.analysis import (
-    exemplar_sets,
-    exemplars,
     forgettability,
     gaps,
     methods,
@@ -22,11 +20,13 @@ from prunecxr.studies.pruning.analysis import (
     weights,
 )
 from prunecxr.studies.pruning.analysis.by_scale import ScaleOptions, by_scale
+from prunecxr.studies.pruning.analysis.exemplar_tables import ExemplarOptions, ExemplarTables, exemplar_tables
 from prunecxr.studies.pruning.analysis.rankings import Rankings, measure, plain_changes
 from prunecxr.studies.pruning.analysis.scales import FREE, SCALES
 
 SPLITS = ("train", "val", "test")
 IMAGES = "(images)"
+NO_PREDICTIONS = "No PIEs: mean predictions of dense and pruned models are not available."
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,9 @@ class Options:
         definition: ``paper``, ``published`` or ``both``; see :mod:`prunecxr.studies.pruning.analysis.pairs`.
         pie_sparsity: the sparsity that the pruned mean predictions were made at (stated, not looked up).
         pie_fraction: share of the test images that are PIEs.
-        measure: of agreement, a key of :data:`prunecxr.studies.pruning.analysis.exemplars.AGREEMENT`.
+        measure: of agreement, see :func:`prunecxr.studies.pruning.analysis.agreement.measure_named`.
         resamples: of the patient bootstrap.
-        seed: of both bootstraps.
-        seed_resamples: of the bootstrap of seeds.
+        seed: of every random generator.
         method: name of the pruning method of the scores.
         scales: what is asked on the scales of forgetting.
     """
@@ -53,7 +52,6 @@ class Options:
     measure: str = "spearman"
     resamples: int = 2_000
     seed: int = 0
-    seed_resamples: int = 50
     method: str = "magnitude"
     scales: ScaleOptions = field(default_factory=ScaleOptions)
 
@@ -93,8 +91,8 @@ def analyse(
             of ``labels``; None where there are no predictions, which leaves out the PIEs with a warning.
         pruned: the same at ``options.pie_sparsity``.
         options: see :class:`Options`.
-        by_seed: what ``dense`` and ``pruned`` are the means of, dims (seed, image, class); for the stability of the
-            PIEs over seeds.
+        by_seed: what ``dense`` and ``pruned`` are the means of, dims (seed, image, class); for the controls of the
+            PIEs, which are then averaged over the seeds that both have.
         others: other pruning methods of the same dense models, method -> scores.
         histograms: of the magnitudes of the dense models' weights, see :func:`analysis.weights.weights`.
         predictions: of all variants, dims (seed, sparsity, image, class); without them there are no answers by scale.
@@ -103,10 +101,9 @@ def analyse(
     Returns:
         Tables ``overall``, ``curves``, ``classes``, ``correlations``, ``pairs``, ``pair_correlations``, ``pair_tests``,
         ``ols``, ``partial_effects``, ``label_counts``; with other methods ``methods``, with histograms ``weights``;
-        with predictions ``pies``, ``pie_ratios``, ``pie_overlap`` and, with those of at least 3 seeds,
-        ``pie_stability``; with predictions of all variants those of
-        :func:`prunecxr.studies.pruning.analysis.by_scale.by_scale`. Where fewer than 3 seeds stand behind a result, its
-        P is NaN.
+        with predictions those of :func:`prunecxr.studies.pruning.analysis.exemplar_tables.exemplar_tables`; with those
+        of all variants, of :func:`prunecxr.studies.pruning.analysis.by_scale.by_scale`, too. Where fewer than 3 seeds
+        stand behind a result, its P is NaN.
 
     Raises:
         ValueError: no dense models in ``scores``, unknown definition or measure, or predictions of another shape.
@@ -126,9 +123,9 @@ def analyse(
     warnings = [*gaps.score_warnings(scores, tables["classes"]), *gaps.ols_warnings(tables["ols"])]
     warnings += gaps.collapse_warnings(tables)
     if dense is None or pruned is None:
-        return Analysis(tables, [*warnings, "No PIEs: mean predictions of dense and pruned models are not available."])
-    tables |= _exemplars(labels, dense, pruned, options, by_seed)
-    return Analysis(tables, [*warnings, *gaps.agreement_warnings(tables["pies"], options.pie_fraction)])
+        return Analysis(tables, warnings if rankings is not None else [*warnings, NO_PREDICTIONS])
+    exemplars = _exemplars(labels, dense, pruned, options, by_seed)
+    return Analysis(tables | exemplars.tables, [*warnings, *exemplars.warnings])
 
 
 def _tables(
@@ -154,13 +151,17 @@ def _tables(
 
 
 def _free_curves(rankings: Rankings | None, scores: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Forgettability curves on the prevalence-free scales, up to where networks collapse; dims (class, sparsity)."""
+    """Forgettability curves on the prevalence-free scales, up to where networks collapse; dims (class, sparsity).
+
+    NaN for classes that the dense networks do not know, or of which few positives tell: their curves are noise.
+    """
     if rankings is None or np.isnan(rankings.asked()):
         return {}
     usable = rankings.sparsities[~rankings.collapsed()]
+    told = xr.DataArray(rankings.known()[0] & ~rankings.few, dims="class", coords={"class": rankings.classes})
     curves = {}
     for name in FREE:
-        median = plain_changes(rankings, SCALES[name]).sel(sparsity=usable).median("seed")
+        median = plain_changes(rankings, SCALES[name]).sel(sparsity=usable).median("seed").where(told)
         curves[name] = median.transpose("class", "sparsity").sel({"class": scores["class"]})
     return curves
 
@@ -213,22 +214,10 @@ def _exemplars(
     pruned: np.ndarray,
     options: Options,
     by_seed: tuple[xr.DataArray, xr.DataArray] | None,
-) -> dict[str, pd.DataFrame]:
-    """The tables of the PIEs; which images other measures choose stands in further columns of ``pies``."""
-    ids = labels["id"].to_numpy()
-    members = exemplar_sets.membership(ids, dense, pruned, options.pie_fraction)
-    others = members.drop(columns=options.measure).add_prefix("is_pie_").assign(id=ids)
-    pie_table = exemplars.pies(labels, dense, pruned, options.pie_fraction, options.measure)
-    names = exemplars.class_columns(labels)
-    tables = {
-        "pies": pie_table.merge(others, on="id", how="left", validate="one_to_one"),
-        "pie_ratios": exemplars.pie_ratios(pie_table, names, options.resamples, options.seed),
-        "pie_overlap": exemplar_sets.pie_overlap(members),
-    }
-    if by_seed is not None:
-        stability = exemplar_sets.pie_stability(
-            ids, *by_seed, options.pie_fraction, options.measure, options.seed_resamples, options.seed
-        )
-        if len(stability):
-            tables["pie_stability"] = stability
-    return tables
+) -> ExemplarTables:
+    """The tables of the PIEs, from the predictions of every seed or, without controls, from their means."""
+    wanted = ExemplarOptions(
+        options.pie_fraction, options.measure, options.resamples, alpha=options.alpha, seed=options.seed
+    )
+    dense_side, pruned_side = by_seed or (xr.DataArray(one, dims=("image", "class")) for one in (dense, pruned))
+    return exemplar_tables(labels, dense_side, pruned_side, wanted)
