@@ -153,7 +153,7 @@ def _networks(seeds: Sequence[SeedRuns]) -> dict[str, tuple[list[int], np.ndarra
     by_approach: dict[str, list[tuple[int, TrackedRun]]] = {}
     for one in seeds:
         dense = next(run for (_, fraction), run in one.pruned.items() if fraction == 0)
-        for approach, run in {PLAIN: dense, **one.networks}.items():
+        for approach, run in {PLAIN: dense, **one.networks}.items():  # evaluated at its own threshold, if that is asked
             by_approach.setdefault(approach, []).append((one.seed, run))
     return {
         approach: (
