@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from prunecxr.studies.localization.arms import ARMS, Known
 from prunecxr.studies.localization.config import HtlConfig
 from prunecxr.studies.localization.keys import seed_key
-from prunecxr.studies.localization.arms import ARMS, Known
 from prunecxr.studies.localization.sampling import FEWEST
 from prunecxr.studies.localization.variants import DISAGREEMENT, HTL, Choice
 from prunecxr.tracking import names, runs
