@@ -141,9 +141,9 @@ class FinetuningOptions(Section):
         "trained without",
     )
     threshold: Literal["validation", "argmax"] = Field(
-        "validation",
-        description="what counts as marked: probabilities above the threshold of highest foreground IoU on the "
-        "validation images, found for each arm, or above one half",
+        "argmax",
+        description="what an arm marks: probabilities above one half (argmax), or above the arm's own threshold of "
+        "highest foreground IoU on the validation images",
     )
     baselines: Baselines = Field(
         BASELINES,

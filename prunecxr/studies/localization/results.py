@@ -106,6 +106,12 @@ def not_done(config: HtlConfig, seed: SeedRuns) -> list[str]:
     return sorted(told)
 
 
+def not_asked(config: HtlConfig) -> list[str]:
+    """A sentence about the arms that the options leave out."""
+    left = [arm.words for name, arm in ARMS.items() if name not in config.finetuning.baselines]
+    return [f"Arms that were not run (option baselines adds them): {'; '.join(left)}."] if left else []
+
+
 def _known(config: HtlConfig, seed: SeedRuns) -> Known:
     setting = config.mining.setting
     table = read_table(seed.run, names.lesion_table("unlabelled" if setting == "semi" else "train"))
