@@ -2,7 +2,9 @@
 
 A test over seeds alone takes the patients for all there are, a test over patients alone the networks. Either rejects
 too often where both vary. Their variances add up (Clark 1973, 'The language-as-fixed-effect fallacy': min F', here of
-one degree of freedom, with the sign); what seeds and patients have in common is counted twice, on the safe side.
+one degree of freedom, with the sign); what seeds and patients have in common is counted twice, on the safe side. Two or
+three seeds may by chance agree so well that the sum is too small: the result is never surer than Student's t over the
+seeds alone.
 """
 
 from __future__ import annotations
@@ -61,6 +63,7 @@ def crossed(values: np.ndarray, subjects: Sequence[str] | np.ndarray, alpha: flo
     if both <= (1e-12 * max(1.0, abs(mean))) ** 2:  # nothing varies: no test
         return undefined
     freedom = both**2 / (by_seeds**2 / (n_seeds - 1) + by_subjects**2 / (n_subjects - 1))
-    error = float(np.sqrt(both))
-    reach = float(stats.t.ppf(1 - alpha / 2, freedom)) * error
-    return Crossed(mean, mean - reach, mean + reach, float(2 * stats.t.sf(abs(mean) / error, freedom)))
+    errors, freedoms = np.sqrt([both, by_seeds]), np.array([freedom, n_seeds - 1])
+    reach = float((stats.t.ppf(1 - alpha / 2, freedoms) * errors).max())
+    sizes = np.divide(abs(mean), errors, out=np.full(2, np.inf), where=errors > 0)
+    return Crossed(mean, mean - reach, mean + reach, float((2 * stats.t.sf(sizes, freedoms)).max()))

@@ -31,7 +31,7 @@ def _verdict(tests: pd.DataFrame, alpha: float) -> tuple[str, str]:
     rest = f" By {listing(untested)} it cannot be told." if untested else ""
     if clear.empty:
         known = [variable for variable in tests["variable"].unique() if variable not in untested]
-        return NOT_SHOWN, f"Not shown: no difference by {' or '.join(known)} is shown.{rest}"
+        return NOT_SHOWN, f"No difference by {' or '.join(known)} is shown.{rest}"
     parts = [
         f"by {variable} in {listing(f'{TESTED[row.what]} ({p_value(row.p_holm)})' for row in rows.itertuples())}"
         for variable, rows in clear.groupby("variable", sort=False)
