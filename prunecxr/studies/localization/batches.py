@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
+from typing import Self
 
 import numpy as np
 import torch
@@ -29,7 +31,6 @@ class LesionBatches:
         device: torch.device,
         channels_last: bool,
         index: Sequence[int] | np.ndarray | None = None,
-        per_epoch: int | None = None,
     ) -> None:
         """Args:
         images: (n, height, width, 3) uint8.
@@ -37,13 +38,18 @@ class LesionBatches:
         flip: random flips from left to right and from top to bottom.
         rotation: largest angle, degrees; 180 turns to every side.
         index: the images to train on, such as the HTLs; None: all. One that stands twice counts twice.
-        per_epoch: how many of these an epoch draws anew, without replacement; None: all of them.
         """
         self.images, self.targets = images, targets
         self.index = np.arange(len(images)) if index is None else np.sort(np.asarray(index, dtype=np.int64))
-        self.n_drawn = len(self.index) if per_epoch is None else min(per_epoch, len(self.index))
+        self.n_drawn = len(self.index)
         self.batch_size, self.flip, self.rotation = batch_size, flip, rotation
         self.device, self.channels_last = device, channels_last
+
+    def drawing(self, per_epoch: int) -> Self:
+        """The same, of which every epoch shows that many, drawn anew without replacement; all, where there are fewer."""
+        fewer = copy.copy(self)
+        fewer.n_drawn = min(per_epoch, len(self.index))
+        return fewer
 
     @property
     def n_images(self) -> int:

@@ -72,8 +72,9 @@ class Localizer:
             device=compute.device,
             channels_last=compute.channels_last,
             index=index,
-            per_epoch=per_epoch,
         )
+        if per_epoch is not None:
+            batches = batches.drawing(per_epoch)
         learnt = classification if self.task == "classes" else segmentation
         return learnt(batches, val, loss or cross_entropy(), compute)
 

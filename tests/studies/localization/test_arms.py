@@ -76,8 +76,8 @@ def test_every_arm_takes_as_many_steps_of_the_same_size(name):
     images[..., 0] = np.arange(N)[:, None, None]
     batches = LesionBatches(
         images, np.arange(N), batch_size=4, flip=False, rotation=0, device=torch.device("cpu"), channels_last=False,
-        index=index, per_epoch=len(HTL),
-    )  # fmt: skip
+        index=index,
+    ).drawing(len(HTL))  # fmt: skip
     shown = [torch.cat([targets for _, targets in batches.epoch(seed)]).tolist() for seed in (0, 0, 1)]
     assert (len(batches), batches.n_images, len(shown[0])) == (2, 6, 6)
     assert shown[0] == shown[1]
@@ -89,8 +89,8 @@ def test_repeated_images_are_drawn_as_often_as_they_stand():
     images = np.zeros((3, 16, 16, 3), np.uint8)
     batches = LesionBatches(
         images, np.arange(3), batch_size=4, flip=False, rotation=0, device=torch.device("cpu"), channels_last=False,
-        index=np.array([0, 0, 0, 1, 2]), per_epoch=2,
-    )  # fmt: skip
+        index=np.array([0, 0, 0, 1, 2]),
+    ).drawing(2)  # fmt: skip
     seen = Counter(target for seed in range(500) for _, targets in batches.epoch(seed) for target in targets.tolist())
     assert seen[0] / 1000 == pytest.approx(3 / 5, abs=0.05)
 
