@@ -46,7 +46,7 @@ class LesionBatches:
         self.device, self.channels_last = device, channels_last
 
     def drawing(self, per_epoch: int) -> Self:
-        """The same, of which every epoch shows that many, drawn anew without replacement; all, where there are fewer."""
+        """The same, of which every epoch shows that many (or all), drawn anew without replacement."""
         fewer = copy.copy(self)
         fewer.n_drawn = min(per_epoch, len(self.index))
         return fewer
