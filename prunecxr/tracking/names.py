@@ -30,7 +30,7 @@ TRIAL = "prunecxr.trial"  # number of a search's trial
 TRIAL_STATE = "prunecxr.trial_state"  # running, complete, pruned or failed
 ERROR = "prunecxr.error"  # on trials: why one failed, or cannot be trained
 SETTING = "prunecxr.setting"  # of a localization study: supervised, semi or weak
-APPROACH = "prunecxr.approach"  # of a localization network: plain, focal, htl, random, class, sex, htl:<method>
+APPROACH = "prunecxr.approach"  # of a localization network: plain, htl, htl:<method>, or an arm's name
 PARENT = "mlflow.parentRunId"
 RUN_NAME = "mlflow.runName"
 NOTE = "mlflow.note.content"
@@ -73,6 +73,11 @@ LOCALIZATION_METRICS = {
 def lesion_table(split: str) -> str:
     """Artifact of a localization seed run: what is known of the images of a split."""
     return f"data/{split}.parquet"
+
+
+def lesion_floor(split: str) -> str:
+    """Artifact of a localization seed run: what a mask that marks nothing scores on the images of a split."""
+    return f"data/{split}_floor.parquet"
 
 
 def approach_suffix(approach: str) -> str:
