@@ -97,6 +97,8 @@ def calibrate(variant: np.ndarray, images: Images) -> Calibrated:
         variant: probabilities, shape (n, n_classes), in the order of the label table.
     """
     p = images.scores(variant)
+    undefined = np.isnan(p).any(axis=1)  # a missing variant
+    p[undefined] = 0.5
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         off = images.masked((p - images.positive) ** 2)
         brier = _total(off) / images.count
@@ -104,7 +106,6 @@ def calibrate(variant: np.ndarray, images: Images) -> Calibrated:
         logits = _Logits.of(p, images)
         intercept, of_intercept = logits.intercept()
         slope, of_slope = logits.slope()
-    undefined = ~np.isfinite(brier)
     values = {"brier": brier, **_parts(p, images), "slope": slope, "intercept": intercept}
     values = {name: np.where(undefined, np.nan, column) for name, column in values.items()}
     return Calibrated(values, np.stack([of_brier, of_slope, of_intercept]).astype(np.float32))
@@ -121,11 +122,13 @@ class _Logits:
     Attributes:
         x: shape (n_classes, n), float32.
         counted, positive: images, and positive ones, in each cell; shape (n_classes, N_CELLS).
+        shift: how far the mean of x lies from that of the cells' centers, shape (n_classes,).
     """
 
     x: np.ndarray
     counted: np.ndarray
     positive: np.ndarray
+    shift: np.ndarray
     images: Images
 
     @classmethod
@@ -139,7 +142,8 @@ class _Logits:
             np.bincount(cells[which], minlength=cells.shape[0] * N_CELLS).reshape(len(x), N_CELLS).astype(np.float64)
             for which in (images.known, images.positive)
         )
-        return cls(x, counted, positive, images)
+        shift = (_total(images.masked(x)) - counted @ CENTERS) / images.count
+        return cls(x, counted, positive, shift, images)
 
     def intercept(self) -> tuple[np.ndarray, np.ndarray]:
         """The a of logit P(y) = a + x, shape (n_classes,), and each patient's influence, (n_classes, n_patients).
@@ -192,6 +196,7 @@ class _Logits:
             converged = (np.abs(step) < CLOSE).all(axis=0)
             if (converged | ~defined).all():
                 break
+        fit[0] -= fit[1] * self.shift
         return fit, defined & converged
 
 

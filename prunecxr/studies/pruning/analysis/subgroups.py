@@ -261,3 +261,17 @@ def _partition(name: str, column: np.ndarray) -> Partition:
     by_size = groups[np.argsort(-counts, kind="stable")].tolist()
     code = {group: number for number, group in enumerate(by_size)}
     return Partition(name, tuple(by_size), np.array([code.get(group, -1) for group in column], dtype=int))
+
+
+def subgroups_hit(table: pd.DataFrame | None, alpha: float = 0.05) -> str:
+    """Whether pruning costs some group more than another: ``yes``, ``no_association_shown`` or ``cannot_be_told``.
+
+    Asked at the highest sparsity of the table of :func:`subgroups`, of all measures together. A gap that closes is a
+    reference that loses more, so there is no opposite.
+    """
+    if table is None or table.empty:
+        return "cannot_be_told"
+    p = table.loc[table["sparsity"] == table["sparsity"].max(), "p_holm"].dropna()
+    if p.empty:
+        return "cannot_be_told"
+    return "yes" if (p < alpha).any() else "no_association_shown"
