@@ -169,6 +169,16 @@ class AnalysisOptions(Section):
     )
     alpha: Real = Field(0.05, gt=0, lt=1, description="level below which a drop counts as significant")
     bootstrap: Whole = Field(2000, ge=100, le=100_000, description="resamples of patients behind an interval")
+    null: Whole = Field(
+        200, ge=0, le=10_000, description="simulated studies in which all classes are forgotten alike; 0: none"
+    )
+    reference_prevalence: Real = Field(
+        0.05, gt=0, lt=1, description="prevalence at which AP is compared between classes (scale ap_ref)"
+    )
+    scale: Literal["ap_ref", "auroc", "separability", "ap", "ap_chance"] = Field(
+        "ap_ref", description="scale on which a sparsity is called safe"
+    )
+    delta: Real = Field(0.10, gt=0, lt=1, description="largest relative loss that counts as safe")
     highlight: Pair = Field((), description="two classes to mark in the figures of pairs, as in Emphysema,Hernia")
 
 

@@ -87,13 +87,26 @@ class Section(Generic[F]):
             return self.figure(findings)
 
 
+YES, OPPOSITE, NOT_SHOWN, OWN_PREVALENCE, CANNOT_BE_TOLD = (
+    "yes", "opposite", "no_association_shown", "only_at_own_prevalence", "cannot_be_told",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Answer:
-    """What was asked, the answer in a sentence, and the numbers behind it."""
+    """What was asked, the answer in a sentence, and the numbers behind it.
+
+    Attributes:
+        name: of the question, in the table of verdicts; an answer without one is not in it.
+        state: what the answer comes to, for other programs: :data:`YES`, :data:`OPPOSITE`, :data:`NOT_SHOWN`,
+            :data:`OWN_PREVALENCE`, :data:`CANNOT_BE_TOLD`, or the value that was asked for.
+    """
 
     question: str
     verdict: str
     evidence: str = ""
+    name: str = ""
+    state: str = ""
 
     def __str__(self) -> str:
         return f"{self.verdict} {self.evidence}".strip()
@@ -125,6 +138,12 @@ class Report(Generic[T]):
         """What opens the page, in the order of the questions."""
         answers = [answer(findings) for answer in self.answers]
         return [answer for answer in answers if answer is not None]
+
+
+def verdict_table(answers: Sequence[Answer]) -> pd.DataFrame:
+    """The named answers as rows: question, answer (its state), sentence (as in the report)."""
+    rows = [(answer.name, answer.state, f"{answer.question} {answer.verdict}") for answer in answers if answer.name]
+    return pd.DataFrame(rows, columns=["question", "answer", "sentence"])
 
 
 def from_analysis(

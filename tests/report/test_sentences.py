@@ -158,7 +158,7 @@ def test_first_and_most_forgotten_name_the_classes_of_the_table(findings) -> Non
 def test_answers_without_pairs_and_predictions(findings) -> None:
     tables = {name: findings.tables[name] for name in ("overall", "curves", "classes", "correlations")}
     assert len(REPORT.answer(replace(findings, tables=tables))) == 4
-    assert len(REPORT.answer(findings)) == 6
+    assert len(REPORT.answer(findings)) == 7
 
 
 def test_captions_point_the_right_way(findings) -> None:

@@ -16,7 +16,9 @@ from prunecxr.report.writing import write
 from prunecxr.studies.pruning import circumstances
 from prunecxr.studies.pruning.analysis import forgettability, gaps
 from prunecxr.studies.pruning.analysis import study as whole
+from prunecxr.studies.pruning.analysis.by_scale import ScaleOptions
 from prunecxr.studies.pruning.analysis.exemplars import nearest_sparsity
+from prunecxr.studies.pruning.analysis.rankings import Rankings, measure
 from prunecxr.studies.pruning.config import highlighted_pair
 from prunecxr.studies.pruning.sections.catalogue import REPORT
 from prunecxr.studies.pruning.sections.findings import Findings, gallery
@@ -145,22 +147,25 @@ class _Analysis:
     def make(self, run: TrackedRun, notes: list[str]) -> None:
         """Compute, draw and log."""
         population, store = self.population, self.once.store
-        by_seed, left_out = _of_common_seeds(
-            query.read_predictions(store, population, 0.0), query.read_predictions(store, population, self.pruned_at)
-        )
-        dense, pruned = (query.mean_over_seeds(predictions) for predictions in by_seed)
+        predictions = query.read_predictions(store, population)
+        rankings = measure(predictions, population.labels, self.options.reference_prevalence)
+        pruned_at, moved = _alive(rankings, self.pruned_at)
+        by_seed, left_out = _of_common_seeds(predictions.sel(sparsity=0.0), predictions.sel(sparsity=pruned_at))
+        dense, pruned = (one.mean("seed", dtype=np.float64).to_numpy() for one in by_seed)
         histograms = query.read_weights(store, population)
         analysis = whole.analyse(
             population.scores,
             population.labels,
             dense,
             pruned,
-            _options(self.options, self.pruned_at, population.method),
+            _options(self.options, pruned_at, population.method),
             by_seed=by_seed,
             others={other.method: other.scores for other in population.others},
             histograms=histograms,
+            predictions=predictions,
+            rankings=rankings,
         )
-        notes = [*notes, *left_out, *gaps.weight_notes(histograms, population.scores)]
+        notes = [*notes, *moved, *left_out, *gaps.weight_notes(histograms, population.scores)]
         findings = Findings(
             study=population.study,
             tables={**analysis.tables, "training": circumstances.training_table(store, population)},
@@ -170,7 +175,8 @@ class _Analysis:
             provenance=_provenance(population, run, self.options),
             definition="published" if self.options.definition == "published" else "paper",
             alpha=self.options.alpha,
-            pie_sparsity=self.pruned_at,
+            pie_sparsity=pruned_at,
+            reference=self.options.reference_prevalence,
             highlight=self.highlight,
             readers=self.answers,
         )
@@ -182,17 +188,31 @@ def _of_common_seeds(dense: xr.DataArray, pruned: xr.DataArray) -> tuple[tuple[x
     """The predictions of the seeds that have both, and a sentence that names the others.
 
     Args:
-        dense, pruned: dims (seed, image, class).
+        dense, pruned: dims (seed, image, class); NaN where a seed has none.
     """
-    sides = [set(side["seed"].to_numpy().tolist()) for side in (dense, pruned)]
-    common, left_out = sorted(sides[0] & sides[1]), sorted(sides[0] ^ sides[1])
-    if not common:
+    present = [side.notnull().any(("image", "class")).to_numpy() for side in (dense, pruned)]  # noqa: PD004
+    both, either = present[0] & present[1], present[0] | present[1]
+    if not both.any():
         raise UserError("no seed has both a dense and a pruned variant: there are no PIEs to be found")
-    named = ", ".join(map(str, left_out))
-    note = (
-        [f"PIEs are those of the seeds that have both variants; left out on both sides: {named}."] if left_out else []
-    )
-    return (dense.sel(seed=common), pruned.sel(seed=common)), note
+    named = ", ".join(map(str, dense["seed"].to_numpy()[either & ~both]))
+    note = [f"PIEs are those of the seeds that have both variants; left out on both sides: {named}."] if named else []
+    return (dense[both], pruned[both]), note
+
+
+def _alive(rankings: Rankings, wanted: float) -> tuple[float, list[str]]:
+    """The sparsity of the PIEs, moved down where networks there have collapsed, and a sentence that says so."""
+    asked = rankings.asked()
+    collapsed = rankings.sparsities[rankings.collapsed()]
+    if not np.isclose(collapsed, wanted).any() or np.isnan(asked):
+        return wanted, []
+    alive = rankings.sparsities[~rankings.collapsed() & (rankings.sparsities > 0) & (rankings.sparsities < wanted)]
+    moved = float(alive.max()) if len(alive) else wanted
+    if moved == wanted:
+        return wanted, []
+    return moved, [
+        f"At {wanted:g} the networks have collapsed: they no longer know half of the classes that the dense ones know. "
+        f"PIEs are those of {moved:g}, the highest sparsity below it that has not collapsed."
+    ]
 
 
 def _pie_sparsity(population: Population, options: AnalysisOptions) -> tuple[float, list[str]]:
@@ -219,6 +239,7 @@ def _options(options: AnalysisOptions, pruned_at: float, method: str) -> whole.O
         pie_fraction=options.pie_fraction,
         resamples=options.bootstrap,
         method=method,
+        scales=ScaleOptions(options.scale, options.delta, options.alpha, options.bootstrap // 4, options.null),
     )
 
 

@@ -10,7 +10,17 @@ import pandas as pd
 import xarray as xr
 
 from prunecxr.analysis.association import without_p
-from prunecxr.studies.pruning.analysis import exemplar_sets, exemplars, forgettability, gaps, methods, pairs, weights
+from prunecxr.studies.pruning.analysis import (
+    exemplar_sets,
+    exemplars,
+    forgettability,
+    gaps,
+    methods,
+    pair_regression,
+    pair_tests,
+    pairs,
+    weights,
+)
 
 SPLITS = ("train", "val", "test")
 IMAGES = "(images)"
@@ -30,6 +40,7 @@ class Options:
         seed: of both bootstraps.
         seed_resamples: of the bootstrap of seeds.
         method: name of the pruning method of the scores.
+        scales: what is asked on the scales of forgetting.
     """
 
     alpha: float = 0.05
@@ -41,6 +52,7 @@ class Options:
     seed: int = 0
     seed_resamples: int = 50
     method: str = "magnitude"
+    scales: ScaleOptions = field(default_factory=ScaleOptions)
 
     @property
     def definitions(self) -> tuple[str, ...]:
@@ -65,6 +77,8 @@ def analyse(
     by_seed: tuple[xr.DataArray, xr.DataArray] | None = None,
     others: Mapping[str, xr.Dataset] | None = None,
     histograms: pd.DataFrame | None = None,
+    predictions: xr.DataArray | None = None,
+    rankings: Rankings | None = None,
 ) -> Analysis:
     """Everything that Holste et al. (MICCAI 2023) report of a study, and what stands beside it here.
 
@@ -80,12 +94,14 @@ def analyse(
             PIEs over seeds.
         others: other pruning methods of the same dense models, method -> scores.
         histograms: of the magnitudes of the dense models' weights, see :func:`analysis.weights.weights`.
+        predictions: of all variants, dims (seed, sparsity, image, class); without them there are no answers by scale.
+        rankings: of these predictions, where they are at hand.
 
     Returns:
-        Tables ``overall``, ``curves``, ``classes``, ``correlations``, ``pairs``, ``pair_correlations``, ``ols``,
-        ``partial_effects``, ``label_counts``; with other methods ``methods``, with histograms ``weights``; with
-        predictions ``pies``, ``pie_ratios``, ``pie_overlap`` and, with those of at least 3 seeds, ``pie_stability``.
-        Where fewer than 3 seeds stand behind a result, its P is NaN.
+        Tables ``overall``, ``curves``, ``classes``, ``correlations``, ``pairs``, ``pair_correlations``, ``pair_tests``,
+        ``ols``, ``partial_effects``, ``label_counts``; with other methods ``methods``, with histograms ``weights``;
+        with predictions ``pies``, ``pie_ratios``, ``pie_overlap`` and, with those of at least 3 seeds,
+        ``pie_stability``. Where fewer than 3 seeds stand behind a result, its P is NaN.
 
     Raises:
         ValueError: no dense models in ``scores``, unknown definition or measure, or predictions of another shape.
@@ -93,9 +109,9 @@ def analyse(
     options = options or Options()
     class_table = forgettability.classes(scores)
     curve = forgettability.forgettability_curves(scores)
-    corrected = curve["chance_corrected_relative_change"]
-    pair_table = pairs.pairs(curve["relative_change"], labels, options.definitions, corrected)
-    ols_table = pairs.ols(pair_table, options.definitions)
+    curves = {"ap": curve["relative_change"], "ap_chance": curve["chance_corrected_relative_change"]}
+    pair_table = pairs.pairs(curves, labels, options.definitions)
+    ols_table = pair_regression.ols(pair_table, options.definitions)
     tables = {
         "overall": forgettability.overall(scores, options.alpha),
         "curves": forgettability.curves(scores),
@@ -103,8 +119,9 @@ def analyse(
         "correlations": forgettability.correlations(class_table),
         "pairs": pair_table,
         "pair_correlations": pairs.pair_correlations(pair_table, options.definitions),
+        "pair_tests": pair_tests.pair_tests(pair_table, options.definitions, seed=options.seed),
         "ols": ols_table,
-        "partial_effects": pairs.partial_effects(pair_table, options.definitions),
+        "partial_effects": pair_regression.partial_effects(pair_table, options.definitions),
         "label_counts": label_counts(scores),
     }
     tables |= _untested(tables, scores)
@@ -138,7 +155,7 @@ def _untested(tables: Mapping[str, pd.DataFrame], scores: xr.Dataset) -> dict[st
     """The tables of tests that too few seeds stand behind, without their P: one network is no population."""
     found = {}
     if forgettability.seeds_compared(scores) < forgettability.MIN_SEEDS:
-        found = {name: without_p(tables[name]) for name in ("correlations", "pair_correlations", "ols")}
+        found = {name: without_p(tables[name]) for name in ("correlations", "pair_correlations", "pair_tests", "ols")}
     elif forgettability.seeds_compared(scores, highest=True) < forgettability.MIN_SEEDS:
         table = tables["correlations"]
         at_max = table["y"].str.endswith("relative_change_at_max")

@@ -14,6 +14,7 @@ from prunecxr.studies.pruning.sections import (
     label_counts,
     overall,
     pair_correlations,
+    pair_tests,
     pairs,
     pie_overlap,
     pie_ratios,
@@ -28,6 +29,7 @@ from prunecxr.studies.pruning.sections.answers import (
     exemplars,
     first_forgotten,
     most_forgotten,
+    pair_frequency,
     rare_classes,
 )
 from prunecxr.studies.pruning.sections.answers import overall as overall_drop
@@ -56,6 +58,7 @@ SECTIONS: tuple[Section[Findings], ...] = (
     chance_correction.SECTION,
     correlations.SECTION,
     pair_correlations.SECTION,
+    pair_tests.SECTION,
     *OF_PAIRS,
     *interaction.TABLES,
     pairs.TABLE,
@@ -72,6 +75,7 @@ ANSWERS = (
     most_forgotten.answer,
     rare_classes.answer,
     likeness.answer,
+    pair_frequency.answer,
     exemplars.answer,
 )
 

@@ -141,24 +141,3 @@ def frequency_caption(findings: Findings, y: str, prefix: str, more: str) -> str
         else ""
     )
     return f"{outcome(row, findings.alpha, texts)}: {correlation(row, 'classes')}.{censored}"
-
-
-def pair_row(findings: Findings, x: str, y: str, definition: str) -> pd.Series:
-    """The correlation of FCD (raw or chance-corrected, ``y``) with ``x`` in one definition."""
-    table = findings.tables["pair_correlations"]
-    return table[(table["definition"] == definition) & (table["x"] == x) & (table["y"] == y)].iloc[0]
-
-
-def product_row(findings: Findings, definition: str) -> pd.Series:
-    """The product of difference in frequency and co-occurrence in equation 2."""
-    table = findings.tables["ols"]
-    return table[(table["definition"] == definition) & table["term"].str.contains(":")].iloc[0]
-
-
-def interaction(findings: Findings, definition: str, prefix: str) -> str:
-    """The coefficient of that product, with its error, P, and R2."""
-    row = product_row(findings, definition)
-    coefficient, se, p, r2 = (row[f"{prefix}{name}"] for name in ("coefficient", "se", "p", "r2"))
-    if np.isnan(coefficient):
-        return "not determined by these pairs"
-    return f"{number(coefficient)} (SE {number(se)}, {p_value(p)}, R²{TIED}={TIED}{number(r2)})"
