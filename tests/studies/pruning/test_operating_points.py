@@ -42,7 +42,8 @@ def test_counts_are_those_of_a_confusion_matrix(study) -> None:
     predictions, labels, validation, val_labels = study
     limits = thresholds(validation, val_labels)
     table = operating_points(predictions, labels, limits)
-    assert table.columns.tolist()[:4] == ["class", "sparsity", "threshold", "sensitivity"]
+    assert set(table["asked_specificity"]) == {0.9}
+    assert table.columns.tolist()[:4] == ["class", "sparsity", "asked_specificity", "threshold"]
     for row in table.itertuples():
         counts = []
         truth = labels[row[1]].to_numpy()

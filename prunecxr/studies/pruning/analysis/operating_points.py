@@ -39,7 +39,8 @@ def thresholds(validation: xr.DataArray, labels: pd.DataFrame, specificity: floa
         if negatives.shape[1]:
             at = int(np.ceil(round(specificity * negatives.shape[1], 9))) - 1
             result[:, column] = negatives[:, max(at, 0)]
-    return xr.DataArray(result, dims=("seed", "class"), coords={"seed": validation["seed"].to_numpy(), "class": names})
+    coords = {"seed": validation["seed"].to_numpy(), "class": names}
+    return xr.DataArray(result, dims=("seed", "class"), coords=coords, attrs={"specificity": specificity})
 
 
 def operating_points(predictions: xr.DataArray, labels: pd.DataFrame, limits: xr.DataArray) -> pd.DataFrame:
@@ -51,9 +52,10 @@ def operating_points(predictions: xr.DataArray, labels: pd.DataFrame, limits: xr
         limits: from :func:`thresholds`; seeds without one are left out.
 
     Returns:
-        Columns class, sparsity, threshold, sensitivity, specificity, missed_per_1000 (positive images that are not
-        flagged, per 1,000 images), flagged_per_1000 (all that are), each a median over seeds, with 95% intervals over
-        seeds and patients, ``*_low`` and ``*_high``; test_count (positives), n_seeds. Undefined values are NaN.
+        Columns class, sparsity, asked_specificity (on validation images), threshold, sensitivity, specificity,
+        missed_per_1000 (positive images that are not flagged, per 1,000 images), flagged_per_1000 (all that are), each
+        a median over seeds, with 95% intervals over seeds and patients, ``*_low`` and ``*_high``; test_count
+        (positives), n_seeds. Undefined values are NaN.
     """
     common = [seed for seed in predictions["seed"].to_numpy().tolist() if seed in limits["seed"].to_numpy()]
     kept = limits.reindex(seed=predictions["seed"].to_numpy()).to_numpy()
@@ -65,7 +67,8 @@ def operating_points(predictions: xr.DataArray, labels: pd.DataFrame, limits: xr
         values, influences = (np.stack(part) for part in zip(*variants, strict=True))
         estimates = over_seeds(values, influences, evidence)
         low, high = share_interval(estimates)
-        columns = {"threshold": median(limits.sel(seed=common).to_numpy().astype(np.float64))}
+        columns = {"asked_specificity": limits.attrs.get("specificity", np.nan)}
+        columns |= {"threshold": median(limits.sel(seed=common).to_numpy().astype(np.float64))}
         for at, (name, unit) in enumerate(QUANTITIES.items()):
             ends = {f"{name}_low": unit * low[at], f"{name}_high": unit * high[at]}
             columns |= {name: unit * estimates.value[at], **ends}
