@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import special
 from sklearn.metrics import confusion_matrix
+from statsmodels.stats.proportion import proportion_confint
 
 from prunecxr.studies.pruning.analysis.operating_points import operating_points, thresholds
 from tests.clinical_study import make_population
@@ -108,6 +109,16 @@ def test_an_interval_covers_the_sensitivity_of_other_seeds_and_patients() -> Non
         row = operating_points(predictions, labels, limits).iloc[0]
         inside.append(row.sensitivity_low <= known <= row.sensitivity_high)
     assert np.mean(inside) >= 0.85  # of 40; 95% is expected
+
+
+def test_shares_of_none_and_all_have_the_interval_of_clopper_and_pearson(study) -> None:
+    predictions, labels, validation, val_labels = study
+    table = operating_points(predictions, labels, thresholds(validation, val_labels) * 0 + 2)  # above everything
+    for row in table.itertuples():
+        exact = proportion_confint(0, row.test_count, method="beta")
+        assert (row.sensitivity, row.sensitivity_low, row.sensitivity_high) == pytest.approx((0, *exact))
+        others = proportion_confint(len(labels) - row.test_count, len(labels) - row.test_count, method="beta")
+        assert (row.specificity, row.specificity_low, row.specificity_high) == pytest.approx((1, *others))
 
 
 def test_the_order_of_images_and_patients_does_not_matter(study) -> None:

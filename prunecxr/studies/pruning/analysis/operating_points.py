@@ -62,11 +62,12 @@ def operating_points(predictions: xr.DataArray, labels: pd.DataFrame, limits: xr
     images, tables = Images.of(labels), []
     positives, negatives = images.positive.sum(axis=1), images.negative.sum(axis=1)
     evidence = np.stack([positives, negatives, positives, images.rarer])  # behind each of the quantities
+    counted = np.stack([positives, negatives, images.count, images.count])  # of how many each is a share
     for sparsity in predictions["sparsity"].to_numpy():
         variants = each_seed(predictions, sparsity, lambda at, one: flag(images.scores(one), kept[at], images))
         values, influences = (np.stack(part) for part in zip(*variants, strict=True))
         estimates = over_seeds(values, influences, evidence)
-        low, high = share_interval(estimates)
+        low, high = share_interval(estimates, counted)
         columns = {"asked_specificity": limits.attrs.get("specificity", np.nan)}
         columns |= {"threshold": median(limits.sel(seed=common).to_numpy().astype(np.float64))}
         for at, (name, unit) in enumerate(QUANTITIES.items()):
@@ -109,9 +110,19 @@ def share(part: np.ndarray, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return rate, ((part - rate[..., None] * whole) / total[..., None]).astype(np.float32)
 
 
-def share_interval(estimates: Estimates, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Interval of shares on the scale of their log odds: it stays between 0 and 1. NaN for shares of 0 and 1."""
-    share = np.where((estimates.value > 0) & (estimates.value < 1), estimates.value, np.nan)
-    half = stats.t.ppf((1 + level) / 2, estimates.freedom) * estimates.error / (share * (1 - share))
-    middle = special.logit(share)
-    return special.expit(middle - half), special.expit(middle + half)
+def share_interval(estimates: Estimates, counted: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Interval of shares on the scale of their log odds: it stays between 0 and 1.
+
+    Where all or none of the images are counted, in the median over seeds, no spread can be seen: the interval is then
+    that of Clopper and Pearson for as many images as there are.
+
+    Args:
+        counted: images of which each is a share, of the shape of the estimates.
+    """
+    tail, value = (1 - level) / 2, estimates.value
+    with np.errstate(divide="ignore", invalid="ignore"):
+        half = stats.t.ppf(1 - tail, estimates.freedom) * estimates.error / (value * (1 - value))
+        middle, beyond = special.logit(value), 1 - tail ** (1 / counted)
+    low = np.where(value == 1, 1 - beyond, np.where(value == 0, 0.0, special.expit(middle - half)))
+    high = np.where(value == 0, beyond, np.where(value == 1, 1.0, special.expit(middle + half)))
+    return low, high

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from prunecxr.report.section import Section, has
-from prunecxr.report.style import BLUE, INK, RED, new_figure, sparsity_axis
+from prunecxr.report.style import BLUE, INK, RED, log_ticks, new_figure, sparsity_axis
 from prunecxr.report.wording import count, number, sparsity
 from prunecxr.studies.pruning.analysis.rankings import FEW
 from prunecxr.studies.pruning.sections.findings import Findings
@@ -23,9 +23,9 @@ def figure(findings: Findings) -> Figure:
     figure = Figure(figsize=(5.2, 5.6), layout="constrained")
     panels = figure.subplots(len(SHOWN), 1, sharex=True)
     for axes, (name, (right, _)), (colour, line, marker) in zip(panels, SHOWN.items(), LINES, strict=False):
-        by_sparsity = table.groupby("sparsity")[name].quantile([0.25, 0.5, 0.75]).unstack()
-        axes.fill_between(by_sparsity.index, by_sparsity[0.25], by_sparsity[0.75], color=colour, alpha=0.2, linewidth=0)
-        axes.plot(by_sparsity.index, by_sparsity[0.5], color=colour, linestyle=line, marker=marker, markersize=3.5)
+        low, middle, high = (table.groupby("sparsity")[name].quantile(q) for q in (0.25, 0.5, 0.75))
+        axes.fill_between(middle.index, low, high, color=colour, alpha=0.2, linewidth=0)
+        axes.plot(middle.index, middle, color=colour, linestyle=line, marker=marker, markersize=3.5)
         axes.axhline(right, color=INK, linestyle=":", linewidth=1)
         axes.set_ylabel(WORDS[name].replace(" ", "\n", 1))
     sparsity_axis(panels[-1])
@@ -43,9 +43,9 @@ def caption(findings: Findings) -> str:
     ]
     classes = count(table["class"].nunique(), "class", "classes")
     return (
-        f"{parts[0][0].upper()}{parts[0][1:]}; {'; '.join(parts[1:])}. Medians over {classes} with {FEW} test positives "
-        "or more of medians over seeds; bands: quartiles over these classes. Dotted: what is right. A slope below 1 "
-        "means probabilities that are too extreme, an intercept above 0 probabilities that are too low."
+        f"{parts[0][0].upper()}{parts[0][1:]}; {'; '.join(parts[1:])}. Medians over {classes} with {FEW} test "
+        "positives or more of medians over seeds; bands: quartiles over these classes. Dotted: what is right. A slope "
+        "below 1 means probabilities that are too extreme, an intercept above 0 probabilities that are too low."
     )
 
 
@@ -72,6 +72,8 @@ def reliability_figure(findings: Findings) -> Figure:
     axes.plot([lowest, 1], [lowest, 1], color=INK, linestyle=":", linewidth=1)
     axes.set_xlim(lowest, 1)
     axes.set_ylim(lowest, 1)
+    log_ticks(axes.xaxis, lowest, 1)
+    log_ticks(axes.yaxis, lowest, 1)
     axes.set_xlabel("mean predicted probability (log scale)")
     axes.set_ylabel("share of positive images (log scale)")
     axes.legend(frameon=False)

@@ -51,8 +51,8 @@ def caption(findings: Findings) -> str:
         f"{sparsity(last)} sparsity sensitivity goes from {number(middle['sensitivity'].loc[0.0])} to "
         f"{number(middle['sensitivity'].loc[last])} and missed positive images from "
         f"{number(middle['missed_per_1000'].loc[0.0], 1)} to {number(middle['missed_per_1000'].loc[last], 1)} in 1,000 "
-        f"(medians over {count(len(losses), 'class', 'classes')} with {FEW} test positives or more). The largest change "
-        f"is that of {most}: {number(dense['sensitivity'])} to {number(pruned['sensitivity'])} "
+        f"(medians over {count(len(losses), 'class', 'classes')} with {FEW} test positives or more). The largest "
+        f"change is that of {most}: {number(dense['sensitivity'])} to {number(pruned['sensitivity'])} "
         f"(95% {number(pruned['sensitivity_low'])} to {number(pruned['sensitivity_high'])}). Bands: 95% intervals over "
         "seeds and patients."
     )
@@ -98,8 +98,8 @@ SECTIONS: tuple[Section[Findings], ...] = (
         name="operating_points",
         title="Operating points",
         table=table_of("operating_points"),
-        note="Medians over seeds with 95% intervals over seeds and patients. missed_per_1000: positive images below the "
-        "threshold, flagged_per_1000: all images above it, both per 1,000 test images. Sensitivity and missed images "
-        f"depend on few images where test_count is below {FEW}.",
+        note="Medians over seeds with 95% intervals over seeds and patients. missed_per_1000: positive images below "
+        "the threshold, flagged_per_1000: all images above it, both per 1,000 test images. Sensitivity and missed "
+        f"images depend on few images where test_count is below {FEW}.",
     ),
 )

@@ -11,16 +11,17 @@ from prunecxr.report.style import BLUE, INK, PALE, new_figure
 from prunecxr.report.wording import count, p_value, short, sparsity
 from prunecxr.studies.pruning.sections.findings import Findings
 from prunecxr.studies.pruning.sections.shared import table_of
-from prunecxr.studies.pruning.sections.subgroup_wording import MEASURES, asked
+from prunecxr.studies.pruning.sections.subgroup_wording import asked
 
 SUBGROUPS = "Groups"
 DRAWN = 20
+SHORT = {"ap_ref": "AP ref.", "auroc": "AUROC", "sensitivity": "sensitivity"}
 
 
 def figure(findings: Findings) -> Figure:
     """Changes of gaps with intervals: those of the smallest P, or of the largest size where nothing was tested."""
     rows = _drawn(findings).iloc[::-1]
-    figure, axes = new_figure(height=1.2 + 0.24 * len(rows), width=6.2)
+    figure, axes = new_figure(6.2, 1.2 + 0.24 * len(rows))
     for y, row in enumerate(rows.itertuples()):
         colour = BLUE if row.p_holm < findings.alpha else PALE
         axes.hlines(y, row.low, row.high, color=INK, linewidth=1.1, zorder=3)
@@ -37,9 +38,10 @@ def caption(findings: Findings) -> str:
     """How many comparisons there are, and how many are clear."""
     table = asked(findings)
     drawn, tested = len(_drawn(findings)), table["p_holm"].notna()
+    clear = int((table["p_holm"] < findings.alpha).sum())
     words = (
-        f"{int((table['p_holm'] < findings.alpha).sum())} of {count(int(tested.sum()), 'comparison')} remain after "
-        f"Holm's adjustment (smallest {p_value(table['p_holm'].min())}; drawn in blue)."
+        f"{clear or 'None'} of {count(int(tested.sum()), 'comparison')} {'remain' if clear > 1 else 'remains'} after "
+        f"Holm's adjustment ({'drawn in blue; ' if clear else ''}smallest {p_value(table['p_holm'].min())})."
         if tested.any()
         else "Nothing is tested: fewer than 3 seeds."
     )
@@ -47,8 +49,9 @@ def caption(findings: Findings) -> str:
     if drawn < len(table) and not tested.any():
         which = f"the {drawn} largest of {len(table)}"
     return (
-        f"{words} Shown: {which}. A gap is the score of a group minus that of the largest group beside it; its change is "
-        "that from the dense to the pruned network of the same seed. Lines: 95% intervals over seeds and patients."
+        f"{words} Shown: {which}. A gap is the score of a group minus that of the largest group beside it; its "
+        "change is that from the dense to the pruned network of the same seed. Lines: 95% intervals over "
+        "seeds and patients."
     )
 
 
@@ -66,7 +69,7 @@ def _drawn(findings: Findings) -> pd.DataFrame:
 
 def _label(row: dict[str, object]) -> str:
     groups = f"{row['group']} – {row['reference']}"
-    return f"{short(groups, 34)}: {short(str(row['class']), 24)}, {MEASURES[str(row['measure'])]}"
+    return f"{short(groups, 34)}: {short(str(row['class']), 24)}, {SHORT[str(row['measure'])]}"
 
 
 SECTIONS: tuple[Section[Findings], ...] = (

@@ -28,8 +28,8 @@ def answer(findings: Findings) -> Answer | None:
     clear = tested[tested["p_holm"] < findings.alpha].sort_values("p_holm", kind="stable")
     how = (
         f"{count(len(tested), 'comparison')} of a group with the largest one beside it, class by class, in AP at "
-        "reference prevalence, AUROC and sensitivity as far as these are known; change of the gap from the dense to the "
-        f"pruned network of the same seed, P after Holm's adjustment over all of them. Groups: {groups}."
+        "reference prevalence, AUROC and sensitivity as far as these are known; change of the gap from the dense to "
+        f"the pruned network of the same seed, P after Holm's adjustment over all of them. Groups: {groups}."
     )
     if state == YES:
         losers = listing(dict.fromkeys(_loser(row) for row in clear.to_dict("records")), LISTED)
