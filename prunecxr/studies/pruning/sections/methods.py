@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prunecxr.report.wording import sparsity
+from prunecxr.studies.pruning.sections import clinical_methods
 from prunecxr.studies.pruning.sections.definitions import IN_WORDS
 from prunecxr.studies.pruning.sections.findings import Findings
 
@@ -32,5 +33,6 @@ def methods(findings: Findings) -> list[str]:
         "seeds: seeds are drawn with replacement, predictions averaged anew, and the sets compared by their Jaccard "
         "index, images in both over images in either. Other measures: modal (whether both put the same class first), "
         "mean_absolute (mean absolute difference in probability), kl (mean Kullback-Leibler divergence per class).",
+        *clinical_methods.paragraphs(findings),
         "After Holste et al., How Does Pruning Impact Long-Tailed Multi-Label Medical Image Classifiers?, MICCAI 2023.",
     ]
