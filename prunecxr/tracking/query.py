@@ -13,7 +13,7 @@ import xarray as xr
 
 from prunecxr.errors import EnvironmentFault, UserError
 from prunecxr.progress import progress
-from prunecxr.tracking import names, runs
+from prunecxr.tracking import digests, names, runs
 from prunecxr.tracking.artifacts import read_arrow, read_table, read_text
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
@@ -269,6 +269,52 @@ def read_predictions(store: Store, population: Population) -> xr.DataArray:
             bar.update()
     coords = {"seed": seeds, "sparsity": sparsities, "class": classes}
     return xr.DataArray(stack, dims=("seed", "sparsity", "image", "class"), coords=coords)
+
+
+def read_metadata(store: Store, population: Population) -> pd.DataFrame | None:
+    """What is known of the test images besides labels.
+
+    Returns:
+        id, then a column each of age (years), sex, view and what else was declared, in the order of the population's
+        labels; "" or NaN where an image has none. None where the study holds no metadata.
+    Raises:
+        EnvironmentFault: the table is missing, or does not hold the images of the test split.
+    """
+    newest = runs.get_existing(store, population.variants["run_id"].iloc[0])
+    artifact = names.test_metadata(_tag(newest, names.TEST_SPLIT))
+    for run in runs.get_all(store, population.variants["seed_run"].unique()).values():
+        if digests.is_noted(_tag(run, names.DIGESTS), artifact):
+            table = read_table(run, artifact)
+            if table["id"].tolist() != population.labels["id"].tolist():
+                raise EnvironmentFault(f"run {run.id}: {artifact} does not hold the images of the test split")
+            return table
+    return None
+
+
+def read_validation(store: Store, population: Population) -> tuple[xr.DataArray, pd.DataFrame] | None:
+    """What the dense networks say of the validation images.
+
+    Returns:
+        Probabilities, dims (seed, image, class), float32, of the seeds that have them, and the labels: id, subject_id,
+        one 0/1 column a class. None where no seed has any: imports have none, nor have studies of earlier versions.
+    Raises:
+        EnvironmentFault: a file is missing or damaged.
+    """
+    dense = population.variants[population.variants["sparsity"] == 0]
+    read = runs.get_all(store, dense["run_id"])
+    rows = zip(dense["seed"], dense["run_id"], strict=True)
+    kept = {s: read[r] for s, r in rows if digests.is_noted(_tag(read[r], names.DIGESTS), names.VAL_PREDICTIONS)}
+    if not kept:
+        return None
+    classes = [str(name) for name in population.scores["class"].to_numpy()]
+    labels = read_table(next(iter(kept.values())), names.VAL_LABELS)
+    tables = [read_table(run, names.VAL_PREDICTIONS) for run in kept.values()]
+    for run, table in zip(kept.values(), tables, strict=True):
+        if table["id"].tolist() != labels["id"].tolist():
+            raise EnvironmentFault(f"run {run.id}: {names.VAL_PREDICTIONS} does not hold the images of its labels")
+    stack = np.stack([table[classes].to_numpy(np.float32) for table in tables])
+    coords = {"seed": list(kept), "class": classes}
+    return xr.DataArray(stack, dims=("seed", "image", "class"), coords=coords), labels
 
 
 def read_weights(store: Store, population: Population) -> pd.DataFrame:

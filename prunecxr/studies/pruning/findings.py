@@ -27,6 +27,7 @@ from prunecxr.studies.pruning.sections.findings import Findings, GalleryItem, ga
 from prunecxr.tracking import names, query
 from prunecxr.tracking.query import Population
 from prunecxr.tracking.runs import TrackedRun
+from prunecxr.tracking.store import Store
 from prunecxr.work.identity import code_digest, digest
 from prunecxr.work.once import Once, Step
 
@@ -149,10 +150,9 @@ class _Analysis:
     def make(self, run: TrackedRun, notes: list[str]) -> None:
         """Compute, draw and log."""
         population, store = self.population, self.once.store
-        predictions = query.read_predictions(store, population)
-        rankings = measure(predictions, population.labels, self.options.reference_prevalence)
-        pruned_at, moved = _alive(rankings, self.pruned_at)
-        compared = _compared(predictions, pruned_at)
+        predicted = _predicted(store, population, self.options.reference_prevalence)
+        pruned_at, moved = _alive(predicted.rankings, self.pruned_at)
+        compared = _compared(predicted.predictions, pruned_at)
         dense, pruned = _means(compared)
         histograms = query.read_weights(store, population)
         analysis = whole.analyse(
@@ -164,8 +164,7 @@ class _Analysis:
             by_seed=(compared.dense, compared.pruned) if compared else None,
             others={other.method: other.scores for other in population.others},
             histograms=histograms,
-            predictions=predictions,
-            rankings=rankings,
+            predicted=predicted,
         )
         notes = [
             *notes,
@@ -189,6 +188,14 @@ class _Analysis:
         )
         _log(run, findings, self.options)
         log_curves(run, population)
+
+
+def _predicted(store: Store, population: Population, reference: float) -> whole.Predicted:
+    """What the store holds of every variant and of the images."""
+    predictions = query.read_predictions(store, population)
+    rankings = measure(predictions, population.labels, reference)
+    metadata, validation = query.read_metadata(store, population), query.read_validation(store, population)
+    return whole.Predicted(predictions, rankings, metadata, validation)
 
 
 def _compared(predictions: xr.DataArray, pruned_at: float) -> CommonSeeds | None:
@@ -264,6 +271,7 @@ def _options(options: AnalysisOptions, pruned_at: float, method: str) -> whole.O
         resamples=options.bootstrap,
         method=method,
         scales=ScaleOptions(options.scale, options.delta, options.alpha, options.bootstrap // 4, options.null),
+        specificity=options.specificity,
     )
 
 

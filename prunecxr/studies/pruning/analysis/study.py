@@ -20,8 +20,9 @@ from prunecxr.studies.pruning.analysis import (
     weights,
 )
 from prunecxr.studies.pruning.analysis.by_scale import ScaleOptions, by_scale
+from prunecxr.studies.pruning.analysis.clinical import Validation, clinical
 from prunecxr.studies.pruning.analysis.exemplar_tables import ExemplarOptions, ExemplarTables, exemplar_tables
-from prunecxr.studies.pruning.analysis.rankings import Rankings, measure, plain_changes
+from prunecxr.studies.pruning.analysis.rankings import Rankings, plain_changes
 from prunecxr.studies.pruning.analysis.scales import FREE, SCALES
 
 SPLITS = ("train", "val", "test")
@@ -43,6 +44,7 @@ class Options:
         seed: of every random generator.
         method: name of the pruning method of the scores.
         scales: what is asked on the scales of forgetting.
+        specificity: of dense networks on validation images, at which thresholds are set.
     """
 
     alpha: float = 0.05
@@ -54,10 +56,29 @@ class Options:
     seed: int = 0
     method: str = "magnitude"
     scales: ScaleOptions = field(default_factory=ScaleOptions)
+    specificity: float = 0.9
 
     @property
     def definitions(self) -> tuple[str, ...]:
         return tuple(pairs.DEFINITIONS) if self.definition == "both" else (self.definition,)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What every variant says of every test image, and what else is known of the images.
+
+    Attributes:
+        predictions: dims (seed, sparsity, image, class), sparsities ascending from 0.
+        rankings: of these predictions.
+        metadata: id, then columns that describe patient or image; None where there is none.
+        validation: of the dense networks, see :data:`prunecxr.studies.pruning.analysis.clinical.Validation`; None where
+            there is none.
+    """
+
+    predictions: xr.DataArray
+    rankings: Rankings
+    metadata: pd.DataFrame | None = None
+    validation: Validation | None = None
 
 
 @dataclass(frozen=True)
@@ -78,8 +99,7 @@ def analyse(
     by_seed: tuple[xr.DataArray, xr.DataArray] | None = None,
     others: Mapping[str, xr.Dataset] | None = None,
     histograms: pd.DataFrame | None = None,
-    predictions: xr.DataArray | None = None,
-    rankings: Rankings | None = None,
+    predicted: Predicted | None = None,
 ) -> Analysis:
     """Everything that Holste et al. (MICCAI 2023) report of a study, and what stands beside it here.
 
@@ -95,37 +115,60 @@ def analyse(
             PIEs, which are then averaged over the seeds that both have.
         others: other pruning methods of the same dense models, method -> scores.
         histograms: of the magnitudes of the dense models' weights, see :func:`analysis.weights.weights`.
-        predictions: of all variants, dims (seed, sparsity, image, class); without them there are no answers by scale.
-        rankings: of these predictions, where they are at hand.
+        predicted: predictions of all variants; without them there are no answers by scale.
 
     Returns:
         Tables ``overall``, ``curves``, ``classes``, ``correlations``, ``pairs``, ``pair_correlations``, ``pair_tests``,
         ``ols``, ``partial_effects``, ``label_counts``; with other methods ``methods``, with histograms ``weights``;
         with predictions those of :func:`prunecxr.studies.pruning.analysis.exemplar_tables.exemplar_tables`; with those
-        of all variants, of :func:`prunecxr.studies.pruning.analysis.by_scale.by_scale`, too. Where fewer than 3 seeds
-        stand behind a result, its P is NaN.
+        of all variants, those of :func:`prunecxr.studies.pruning.analysis.by_scale.by_scale` and of
+        :func:`prunecxr.studies.pruning.analysis.clinical.clinical`, too. Where fewer than 3 seeds stand behind a
+        result, its P is NaN.
 
     Raises:
         ValueError: no dense models in ``scores``, unknown definition or measure, or predictions of another shape.
     """
     options = options or Options()
-    if predictions is not None and rankings is None:
-        rankings = measure(predictions, labels)
-    tables = _tables(scores, labels, options, rankings)
+    tables = _tables(scores, labels, options, predicted.rankings if predicted else None)
     tables |= _untested(tables, scores)
-    if predictions is not None and rankings is not None:
-        tables |= by_scale(rankings, predictions, labels, _frequency(scores), options.scales)
-        tables["classes"] = _with_scales(tables["classes"], tables["changes"], tables["sparsities"])
+    warnings = [*gaps.score_warnings(scores, tables["classes"]), *gaps.ols_warnings(tables["ols"])]
+    if predicted is not None:
+        further, notes = _of_predictions(predicted, scores, labels, tables["classes"], options)
+        tables |= further
+        warnings += notes
     if others:
         tables["methods"] = methods.methods({options.method: scores, **others})
     if histograms is not None and len(histograms):
         tables["weights"] = weights.weights(histograms)
-    warnings = [*gaps.score_warnings(scores, tables["classes"]), *gaps.ols_warnings(tables["ols"])]
-    warnings += gaps.collapse_warnings(tables)
     if dense is None or pruned is None:
-        return Analysis(tables, warnings if rankings is not None else [*warnings, NO_PREDICTIONS])
+        return Analysis(tables, warnings if predicted else [*warnings, NO_PREDICTIONS])
     exemplars = _exemplars(labels, dense, pruned, options, by_seed)
     return Analysis(tables | exemplars.tables, [*warnings, *exemplars.warnings])
+
+
+def _of_predictions(
+    predicted: Predicted, scores: xr.Dataset, labels: pd.DataFrame, classes: pd.DataFrame, options: Options
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Everything that takes the predictions of all variants, and sentences about what is left out."""
+    rankings, predictions = predicted.rankings, predicted.predictions
+    tables = by_scale(rankings, predictions, labels, _frequency(scores), options.scales)
+    tables["classes"] = _with_scales(classes, tables["changes"], tables["sparsities"])
+    at_desk, warnings = clinical(
+        predictions,
+        labels,
+        _compared(rankings),
+        metadata=predicted.metadata,
+        validation=predicted.validation,
+        specificity=options.specificity,
+    )
+    return {**tables, **at_desk}, [*gaps.collapse_warnings(tables), *warnings]
+
+
+def _compared(rankings: Rankings) -> tuple[float, ...]:
+    """The sparsities at which groups are compared: the highest that is not collapsed, and one half way to it."""
+    usable = rankings.sparsities[(rankings.sparsities > 0) & ~rankings.collapsed()]
+    usable = usable[usable <= rankings.asked()]
+    return tuple(sorted({float(usable[(len(usable) - 1) // 2]), float(usable[-1])})) if len(usable) else ()
 
 
 def _tables(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prunecxr.report.section import Report, Section
 from prunecxr.studies.pruning.sections import (
+    calibration,
     chance_correction,
     change_at_max,
     classes,
@@ -12,6 +13,7 @@ from prunecxr.studies.pruning.sections import (
     first_drop,
     interaction,
     label_counts,
+    operating_points,
     overall,
     pair_correlations,
     pair_tests,
@@ -25,6 +27,7 @@ from prunecxr.studies.pruning.sections import (
     readers,
     safe_sparsity,
     scale_curves,
+    subgroups,
     training,
     weights,
 )
@@ -38,6 +41,7 @@ from prunecxr.studies.pruning.sections.answers import (
 )
 from prunecxr.studies.pruning.sections.answers import overall as overall_drop
 from prunecxr.studies.pruning.sections.answers import pairs as likeness
+from prunecxr.studies.pruning.sections.answers import subgroups as failed
 from prunecxr.studies.pruning.sections.definitions import DEFINITIONS
 from prunecxr.studies.pruning.sections.findings import Findings
 from prunecxr.studies.pruning.sections.gallery import gallery
@@ -68,6 +72,9 @@ SECTIONS: tuple[Section[Findings], ...] = (
     *OF_PAIRS,
     *interaction.TABLES,
     pairs.TABLE,
+    *operating_points.SECTIONS,
+    *calibration.SECTIONS,
+    *subgroups.SECTIONS,
     *pie_ratios.SECTIONS,
     *pie_null.SECTIONS,
     *pie_overlap.SECTIONS,
@@ -85,6 +92,7 @@ ANSWERS = (
     likeness.answer,
     pair_frequency.answer,
     exemplars.answer,
+    failed.answer,
 )
 
 REPORT: Report[Findings] = Report(

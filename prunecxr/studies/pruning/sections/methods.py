@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from prunecxr.studies.pruning.sections import clinical_methods
 from prunecxr.studies.pruning.sections.definitions import IN_WORDS
 from prunecxr.studies.pruning.sections.exemplars import methods as exemplars
 from prunecxr.studies.pruning.sections.findings import Findings
@@ -27,5 +28,6 @@ def methods(findings: Findings) -> list[str]:
         + ". Chance-corrected FCD is that of the chance-corrected curves. The regression is FCD = b0 + "
         "b1 |LogFreqDiff| + b2 IoU^¼ + b3 |LogFreqDiff| IoU^¼, by ordinary least squares.",
         *exemplars(findings),
+        *clinical_methods.paragraphs(findings),
         "After Holste et al., How Does Pruning Impact Long-Tailed Multi-Label Medical Image Classifiers?, MICCAI 2023.",
     ]
