@@ -172,3 +172,17 @@ def publish(name: str, text: str, page: Path | None) -> None:
     found[name] = f"## {SECTIONS[name]}\n\nMeasured by `benchmarks/{name}.py`.\n\n{text.strip()}\n"
     parts = [f"<!-- begin {one} -->\n{found[one]}<!-- end {one} -->\n" for one in SECTIONS if one in found]
     page.write_text("\n".join([INTRODUCTION, *parts]), encoding="utf-8")
+
+
+def rewrite(page: Path, name: str, text: str) -> None:
+    """Replace what stands between the marks of a section; all that was written by hand around them stays.
+
+    A page that lacks the marks gets them at its end.
+    """
+    there = page.read_text(encoding="utf-8") if page.exists() else ""
+    section = f"<!-- begin {name} -->\n{text.strip()}\n<!-- end {name} -->"
+    marked = re.compile(f"<!-- begin {re.escape(name)} -->\n.*?<!-- end {re.escape(name)} -->", re.DOTALL)
+    if marked.search(there):
+        page.write_text(marked.sub(lambda _: section, there), encoding="utf-8")
+    else:
+        page.write_text(f"{there.rstrip()}\n\n{section}\n".lstrip(), encoding="utf-8")

@@ -62,7 +62,7 @@ def test_a_study_killed_in_its_training_continues_to_the_same_scores(environment
     assert other.returncode == 0, other.stderr
     continued, undisturbed = scores_of(killed), scores_of(whole)
     assert set(continued) == set(undisturbed)
-    assert len(continued) == 6
+    assert len(continued) == 7
     for name, table in continued.items():
         assert table.equals(undisturbed[name]), name
     report = next(line for line in answer.stdout.splitlines() if line.startswith("report: "))
@@ -70,7 +70,7 @@ def test_a_study_killed_in_its_training_continues_to_the_same_scores(environment
     assert not list(checkpoints.iterdir())
 
     again = entry_point(killed, "htl", **chosen)
-    assert "study tiny-htl: 0 network(s) and searches made, 8 found" in again.stdout
+    assert "study tiny-htl: 0 network(s) and searches made, 9 found" in again.stdout
     assert {run.info.status for run in runs_of(killed)} == {"FINISHED"}
 
 

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import numpy as np
 
-from prunecxr.report.section import Answer
 from prunecxr.report.wording import MINUS, count, listing, number, percent, sparsity
 from prunecxr.studies.localization.sections.findings import HtlFindings
+from prunecxr.studies.localization.sections.verdicts import Verdict
 
 BOXES = {"semi": "pseudo-label's box", "weak": "Grad-CAM++ box"}
 
 
-def answer(findings: HtlFindings) -> Answer:
+def answer(findings: HtlFindings) -> Verdict:
     """How many HTLs there are, and how far seeds agree on them."""
     table = findings.tables["mined"]
     numbers = listing(table["n_htl"].astype(int), len(table))
     agree = table["jaccard"].mean()
-    overlap = "" if np.isnan(agree) else f" Two seeds agree on them with a Jaccard index of {number(agree)} on average."
+    overlap = (
+        ""
+        if np.isnan(agree)
+        else f" The HTLs of two seeds have a Jaccard index of {number(agree)} on average; random sets of these sizes "
+        f"have {number(table['random_jaccard'].mean())}, and 97.5% of them at most "
+        f"{number(table['random_jaccard_high'].mean())}."
+    )
     share = percent(table["share"].mean())
-    return Answer(
+    return Verdict(
         "Which images are hard to learn?",
         f"{share} of {int(table['n_images'].iloc[0]):,} images are HTLs (mean of {count(len(table), 'seed')}).",
         f"HTLs by seed: {numbers}. {_rule(findings)}{overlap}",
+        name="htl_share",
+        state=f"{table['share'].mean():.3f}",
     )
 
 
