@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
+import optuna
 import pandas as pd
 import xarray as xr
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import TrialState, create_trial
 from PIL import Image
 
 from prunecxr.report.section import Section
@@ -14,6 +18,7 @@ from prunecxr.studies.localization.analysis.htl import REGIONS
 from prunecxr.studies.localization.analysis.study import Options, Scores, analyse
 from prunecxr.studies.localization.sections.findings import GalleryRow, HtlFindings
 from prunecxr.studies.pruning.sections.catalogue import SECTIONS
+from prunecxr.studies.search.sections.findings import SearchFindings
 
 OPTIONS = Options(
     prune_fraction=0.7,
@@ -110,3 +115,18 @@ def section(name: str) -> Section:
     """An element of the report of a pruning study."""
     (one,) = (one for one in SECTIONS if one.name == name)
     return one
+
+
+def search_findings(n: int, values: Sequence[float | None] = (), own: int | None = 0) -> SearchFindings:
+    """A search of ``n`` trials of two options; trials without a value failed."""
+    values = values or [0.25 + trial / 16 for trial in range(n)]
+    options = {"learning_rate": FloatDistribution(1e-4, 1.0, log=True), "flip": CategoricalDistribution([True, False])}
+    study = optuna.create_study(direction="maximize", study_name="tiny")
+    rows = []
+    for trial, value in enumerate(values):
+        params = {"learning_rate": 10.0 ** (trial - 3), "flip": trial % 2 == 0}
+        state = TrialState.FAIL if value is None else TrialState.COMPLETE
+        study.add_trial(create_trial(state=state, value=value, params=params, distributions=options))
+        rows.append({"trial": trial, "state": "failed" if value is None else "complete", "mean_ap": value} | params)
+    table = pd.DataFrame(rows).assign(own=[trial == own for trial in range(n)])
+    return SearchFindings("tiny", study, {"trials": table}, "validation IoU", provenance={"Seed": "0"})

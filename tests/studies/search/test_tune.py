@@ -81,6 +81,10 @@ def test_a_search_from_its_trials_to_the_study_of_its_best_recipe(store, capsys,
     folder = fetch(run, "best.yaml", Path()).parent
     assert {path.name for path in (folder / "tables").iterdir()} == {"trials.csv"}
     drawn = {path.stem for path in (folder / "figures").iterdir()}
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert f"report: {folder / 'report.html'}" in said
+    assert page.count("<figure ") == len(drawn)
+    assert f"Run</dt><dd>{run.id}" in page
     table = pd.read_csv(folder / "tables" / "trials.csv")
     assert table["trial"].tolist() == [0, 1, 2, 3]
     assert table["own"].tolist() == [True, False, False, False]
