@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -14,7 +15,9 @@ from prunecxr.data.metadata import open_metadata
 from prunecxr.data.published import differences
 from prunecxr.data.splits import class_warnings, find_split_files, read_splits
 from prunecxr.errors import UserError
-from prunecxr.options.sections import DataOptions
+
+if TYPE_CHECKING:  # the options are read here, and checked elsewhere
+    from prunecxr.options.sections import DataOptions
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
@@ -16,7 +16,9 @@ from prunecxr.data.published import COUNTS, IMAGES, differences
 from prunecxr.data.splits import class_warnings, read_splits
 from prunecxr.data.tables import RawTable, read_csv
 from prunecxr.errors import UserError
-from prunecxr.options.sections import DataOptions
+
+if TYPE_CHECKING:  # the options are read here, and checked elsewhere
+    from prunecxr.options.sections import DataOptions
 
 COUNT_COLUMNS = ("train_count", "count", "train")
 UNKNOWN = (
