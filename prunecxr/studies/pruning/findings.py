@@ -17,6 +17,7 @@ from prunecxr.studies.pruning import circumstances
 from prunecxr.studies.pruning.analysis import forgettability, gaps
 from prunecxr.studies.pruning.analysis import study as whole
 from prunecxr.studies.pruning.analysis.exemplars import nearest_sparsity
+from prunecxr.studies.pruning.analysis.seed_halves import common_seeds
 from prunecxr.studies.pruning.config import highlighted_pair
 from prunecxr.studies.pruning.sections.catalogue import REPORT
 from prunecxr.studies.pruning.sections.findings import Findings, gallery
@@ -184,15 +185,10 @@ def _of_common_seeds(dense: xr.DataArray, pruned: xr.DataArray) -> tuple[tuple[x
     Args:
         dense, pruned: dims (seed, image, class).
     """
-    sides = [set(side["seed"].to_numpy().tolist()) for side in (dense, pruned)]
-    common, left_out = sorted(sides[0] & sides[1]), sorted(sides[0] ^ sides[1])
-    if not common:
+    common = common_seeds(dense, pruned)
+    if not common.dense.sizes["seed"]:
         raise UserError("no seed has both a dense and a pruned variant: there are no PIEs to be found")
-    named = ", ".join(map(str, left_out))
-    note = (
-        [f"PIEs are those of the seeds that have both variants; left out on both sides: {named}."] if left_out else []
-    )
-    return (dense.sel(seed=common), pruned.sel(seed=common)), note
+    return (common.dense, common.pruned), common.sentences()
 
 
 def _pie_sparsity(population: Population, options: AnalysisOptions) -> tuple[float, list[str]]:

@@ -114,8 +114,8 @@ def analyse(
     warnings = [*gaps.score_warnings(scores, class_table), *gaps.ols_warnings(ols_table)]
     if dense is None or pruned is None:
         return Analysis(tables, [*warnings, "No PIEs: mean predictions of dense and pruned models are not available."])
-    found = _exemplars(labels, dense, pruned, options, by_seed)
-    return Analysis(tables | found.tables, [*warnings, *found.warnings])
+    exemplars = _exemplars(labels, dense, pruned, options, by_seed)
+    return Analysis(tables | exemplars.tables, [*warnings, *exemplars.warnings])
 
 
 def label_counts(scores: xr.Dataset) -> pd.DataFrame:

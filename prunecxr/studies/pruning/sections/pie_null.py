@@ -99,7 +99,8 @@ SECTIONS: tuple[Section[Findings], ...] = (
         note="ratio: share in PIEs over share in other images, dense networks of one part of the seeds against pruned "
         "ones of the other; null_ratio: against dense ones of the other; both geometric means over partings, with half "
         "an image added to every count. excess: ratio over null_ratio; low and high: its 95% interval over patients "
-        "and seeds; adjusted_low and adjusted_high: those that hold for all classes, or all numbers of diseases, together. "
-        "few: fewer than 10 images, or images of fewer than 10 patients: no claim. Empty where no PIE has the class.",
+        "and seeds; adjusted_low and adjusted_high: those that hold for all classes, or all numbers of diseases, "
+        "together. few: fewer than 10 images, or images of fewer than 10 patients: no claim. Empty where no PIE "
+        "has the class.",
     ),
 )

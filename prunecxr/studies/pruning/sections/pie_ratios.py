@@ -140,7 +140,7 @@ SECTIONS: tuple[Section[Findings], ...] = (
         title="Classes and numbers of diseases in PIEs",
         table=table_of("pie_ratios"),
         note="low and high: 95% interval from a bootstrap over patients; adjusted_low and adjusted_high: those that "
-        "hold for all classes, or all numbers of diseases, together; few: fewer than 10 images, or images of fewer than 10 "
-        "patients: no claim.",
+        "hold for all classes, or all numbers of diseases, together; few: fewer than 10 images, or images of fewer "
+        "than 10 patients: no claim.",
     ),
 )
