@@ -28,7 +28,8 @@ def _verdict(tests: pd.DataFrame, alpha: float) -> tuple[str, str]:
     found = {k: _worst(tests[tests["fraction"] == k], alpha) for k in shares}
     told = {k: worst for k, worst in found.items() if worst}
     if not told:
-        return NOT_SHOWN, f"Not shown: at none of {count(len(shares), 'pruned share')} is one worse than every other."
+        where = f"any of {count(len(shares), 'pruned share')}" if len(shares) > 1 else sparsity(shares[0])
+        return NOT_SHOWN, f"Not shown: no method is shown to be worse than every other at {where}."
     rest = [sparsity(k) for k in shares if k not in told]
     left = f" At {listing(rest, len(rest))}, none is shown to be worse than every other." if rest else ""
     names = list(dict.fromkeys(told.values()))

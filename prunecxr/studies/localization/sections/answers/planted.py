@@ -29,9 +29,9 @@ def _verdict(every: pd.Series, alpha: float) -> tuple[str, str]:
         return CANNOT_BE_TOLD, "Cannot be told: there are no HTLs."
     if np.isnan(every.p):
         return CANNOT_BE_TOLD, "Cannot be told: all images were drawn alike, or are HTLs alike."
-    times = f"HTLs were drawn hard {number(every.lift, 1)} times as often as a random choice (mean over seeds)"
+    times = f"images drawn hard are {number(every.lift, 1)} times as frequent among HTLs as among all (mean over seeds)"
     if every.p >= alpha:
-        return NOT_SHOWN, f"Not shown: {times}, which chance may do as well ({p_value(every.p)})."
+        return NOT_SHOWN, f"Not shown: {times}, which a random choice may come to as well ({p_value(every.p)})."
     start, state = ("Yes", YES) if every.lift > 1 else ("The opposite", OPPOSITE)
     return state, f"{start}: {times}, {p_value(every.p)}."
 

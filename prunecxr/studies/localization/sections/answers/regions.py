@@ -48,8 +48,7 @@ def _verdict(known: pd.DataFrame, alpha: float) -> tuple[str, str]:
         OPPOSITE: f"The opposite: the background loses a larger share {SCALE}{_at(less, tested)}.",
         MIXED: f"It depends on the pruned share: measured as a share {SCALE}, the foreground loses more at "
         f"{_shares(more)}, the background at {_shares(less)}.",
-        NOT_SHOWN: f"Not shown: measured as a share {SCALE}, no difference is shown at any of "
-        f"{count(len(tested), 'pruned share')}.{_raw(tested)}",
+        NOT_SHOWN: f"Not shown: measured as a share {SCALE}, no difference is shown {_nowhere(tested)}.{_raw(tested)}",
         CANNOT_BE_TOLD: "Cannot be told: that takes two seeds, and a pruned network that still marks something.",
     }
     return state, f"{sentences[state]}{rest if state != CANNOT_BE_TOLD else ''}"
@@ -72,6 +71,12 @@ def _at(shown: pd.DataFrame, tested: pd.DataFrame) -> str:
     if len(shown) == len(tested):
         return f" at each of {len(tested)} pruned shares"
     return f" at {len(shown)} of {len(tested)} pruned shares ({_shares(shown)})"
+
+
+def _nowhere(tested: pd.DataFrame) -> str:
+    if len(tested) == 1:
+        return f"with {_shares(tested)} of the weights pruned"
+    return f"at any of {count(len(tested), 'pruned share')}"
 
 
 def _untested(known: pd.DataFrame) -> str:
