@@ -13,7 +13,7 @@ import xarray as xr
 
 from prunecxr import __version__
 from prunecxr.errors import UserError
-from prunecxr.report.section import Answer
+from prunecxr.report.section import Answer, verdict_table
 from prunecxr.report.writing import write
 from prunecxr.studies.localization.analysis import study as htl_study
 from prunecxr.studies.localization.analysis.htl import MEASURED, REGIONS
@@ -22,7 +22,6 @@ from prunecxr.studies.localization.config import HtlConfig
 from prunecxr.studies.localization.results import SeedRuns, find_seeds, not_asked, not_done, noticed
 from prunecxr.studies.localization.sections.catalogue import REPORT
 from prunecxr.studies.localization.sections.findings import GalleryRow, HtlFindings
-from prunecxr.studies.localization.sections.verdicts import verdict_table
 from prunecxr.tracking import names
 from prunecxr.tracking.artifacts import fetch, read_table
 from prunecxr.tracking.runs import TrackedRun

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.nulls.localization import NULLS, claim_rate
+from prunecxr.report.section import Answer, verdict_table
 from prunecxr.studies.localization.arms import ARMS
 from prunecxr.studies.localization.sections.answers import (
     costliest,
@@ -19,7 +20,6 @@ from prunecxr.studies.localization.sections.answers import (
 )
 from prunecxr.studies.localization.sections.catalogue import ANSWERS
 from prunecxr.studies.localization.sections.findings import HtlFindings
-from prunecxr.studies.localization.sections.verdicts import Verdict, verdict_table
 
 
 def plain(text: str) -> str:
@@ -320,8 +320,8 @@ def test_images_that_lose_much_are_counted_on_a_named_scale():
 
 def test_verdicts_as_a_table():
     found = [
-        Verdict("Who?", "Nobody.", name="who", state="cannot_be_told"),
-        Verdict("Is it?", "Yes.", name="is", state="yes"),
+        Answer("Who?", "Nobody.", name="who", state="cannot_be_told"),
+        Answer("Is it?", "Yes.", name="is", state="yes"),
     ]
     assert verdict_table(found).to_dict("list") == {
         "question": ["who", "is"],

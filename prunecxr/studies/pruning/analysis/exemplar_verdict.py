@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, NOT_SHOWN, OPPOSITE, YES
 from prunecxr.studies.pruning.analysis.forgettability import MIN_SEEDS
-
-YES, OPPOSITE, NOT_SHOWN, CANNOT_BE_TOLD = "yes", "opposite", "no_association_shown", "cannot_be_told"
 
 # Why it cannot be told.
 NO_PREDICTIONS, COLLAPSED, NO_PIES = "no_predictions", "collapsed", "no_pies"

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import pandas as pd
 
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, NOT_SHOWN
+from prunecxr.report.section import Answer
 from prunecxr.report.wording import count, listing, number, sparsity
 from prunecxr.studies.localization.sections.findings import HtlFindings
 from prunecxr.studies.localization.sections.shared import method
-from prunecxr.studies.localization.sections.verdicts import CANNOT_BE_TOLD, MIXED, NOT_SHOWN, Verdict
+from prunecxr.studies.localization.sections.verdicts import MIXED
 
 QUESTION = "Which way of pruning costs most?"
 
 
-def answer(findings: HtlFindings) -> Verdict:
+def answer(findings: HtlFindings) -> Answer:
     """Which pruning method costs more foreground IoU than every other, pruned share by pruned share (table 3)."""
     tests = findings.tables["ablation_tests"]
     state, sentence = _verdict(tests, findings.alpha)
-    return Verdict(QUESTION, sentence, _evidence(findings.tables["ablation"]), name="costliest_method", state=state)
+    return Answer(QUESTION, sentence, _evidence(findings.tables["ablation"]), name="costliest_method", state=state)
 
 
 def _verdict(tests: pd.DataFrame, alpha: float) -> tuple[str, str]:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, NOT_SHOWN, OPPOSITE, YES
+from prunecxr.report.section import Answer
 from prunecxr.report.wording import number, p_value, percent
 from prunecxr.studies.localization.sections.findings import HtlFindings
-from prunecxr.studies.localization.sections.verdicts import CANNOT_BE_TOLD, NOT_SHOWN, OPPOSITE, YES, Verdict
 
 QUESTION = "Do HTLs find the images that were drawn hard?"
 
 
-def answer(findings: HtlFindings) -> Verdict | None:
+def answer(findings: HtlFindings) -> Answer | None:
     """How often HTLs were drawn hard, against a random choice; None where none were."""
     if "planted" not in findings.tables:
         return None
     table = findings.tables["planted"]
     every = table.iloc[-1]
     state, sentence = _verdict(every, findings.alpha)
-    return Verdict(
+    return Answer(
         QUESTION, sentence, "" if np.isnan(every.precision) else _evidence(table), name="planted_found", state=state
     )
 

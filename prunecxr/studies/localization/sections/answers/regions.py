@@ -7,16 +7,18 @@ from typing import Any
 
 import pandas as pd
 
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, NOT_SHOWN, OPPOSITE, YES
+from prunecxr.report.section import Answer
 from prunecxr.report.wording import count, listing, number, p_value, percent, sparsity
 from prunecxr.studies.localization.sections.findings import HtlFindings
-from prunecxr.studies.localization.sections.verdicts import CANNOT_BE_TOLD, MIXED, NOT_SHOWN, OPPOSITE, YES, Verdict
+from prunecxr.studies.localization.sections.verdicts import MIXED
 from prunecxr.studies.localization.sections.verdicts import state_of as state_by
 
 QUESTION = "Does the foreground lose more than the background?"
 SCALE = "of what it has above a mask that marks nothing"
 
 
-def answer(findings: HtlFindings) -> Verdict | None:
+def answer(findings: HtlFindings) -> Answer | None:
     """Whether the foreground loses a larger share above the floor (table 1); None without training masks."""
     if "effect" not in findings.tables:
         return None
@@ -24,7 +26,7 @@ def answer(findings: HtlFindings) -> Verdict | None:
     known = table[table["difference"].notna()]
     state, sentence = _verdict(known, findings.alpha)
     evidence = " ".join(_effect(row) for row in known.itertuples(index=False))
-    return Verdict(QUESTION, sentence, evidence, name="foreground_loses_more", state=state)
+    return Answer(QUESTION, sentence, evidence, name="foreground_loses_more", state=state)
 
 
 def _verdict(known: pd.DataFrame, alpha: float) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, OPPOSITE, YES
 from prunecxr.report.section import Answer
 from prunecxr.report.wording import count, listing, number
 from prunecxr.studies.pruning.analysis import exemplar_verdict as verdicts
@@ -14,6 +15,7 @@ from prunecxr.studies.pruning.analysis.exemplar_verdict import Enrichment
 from prunecxr.studies.pruning.sections.exemplars import at_sparsity, enrichment, measure
 from prunecxr.studies.pruning.sections.findings import Findings
 
+NAME = "pies_enriched"
 NAMED = 3  # classes whose numbers are given
 
 WHY = {
@@ -32,7 +34,7 @@ def answer(findings: Findings) -> Answer:
     judged = enrichment(findings)
     tables = findings.tables
     if judged.reason in (verdicts.NO_PREDICTIONS, verdicts.COLLAPSED, verdicts.NO_PIES):
-        return Answer(question, sentence(judged))
+        return Answer(question, sentence(judged), name=NAME, state=judged.state)
     parts = [
         f"{int(tables['pies']['is_pie'].sum()):,} of {len(tables['pies']):,} test images are pruning-identified "
         f"exemplars (PIEs){at_sparsity(findings)}, by {measure(findings)}.",
@@ -43,18 +45,18 @@ def answer(findings: Findings) -> Answer:
         _overlap(tables.get("pie_overlap"), measure(findings)),
         _ties(tables.get("pie_measures")),
     ]
-    return Answer(question, sentence(judged), " ".join(part for part in parts if part))
+    return Answer(question, sentence(judged), " ".join(part for part in parts if part), NAME, judged.state)
 
 
 def sentence(judged: Enrichment) -> str:
     """The verdict in words."""
     more, less, frequent = (listing(names, NAMED) for names in (judged.more, judged.less, judged.frequent))
-    if judged.state == verdicts.CANNOT_BE_TOLD:
+    if judged.state == CANNOT_BE_TOLD:
         why = f"annot be told: {WHY[judged.reason]}."
         return f"Those with {frequent}; whether pruning is why c{why}" if frequent else f"C{why}"
-    if judged.state == verdicts.YES:
+    if judged.state == YES:
         return f"Those with {more}, and more so than between two dense populations."
-    if judged.state == verdicts.OPPOSITE:
+    if judged.state == OPPOSITE:
         return f"Those with {less} less than between two dense populations; no class is shown to be affected more."
     if frequent:
         return (
