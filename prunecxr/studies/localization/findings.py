@@ -13,7 +13,7 @@ import xarray as xr
 
 from prunecxr import __version__
 from prunecxr.errors import UserError
-from prunecxr.report.section import Answer, verdict_table
+from prunecxr.report.section import Answer
 from prunecxr.report.writing import write
 from prunecxr.studies.localization.analysis import study as htl_study
 from prunecxr.studies.localization.analysis.htl import MEASURED, REGIONS
@@ -300,7 +300,6 @@ def _log(run: TrackedRun, findings: HtlFindings, answers: Sequence[Answer]) -> N
     headlines = [f"{answer.question} {answer.verdict}" for answer in answers]
     with run.files() as folder:
         write(folder, REPORT, findings, names.REPORT)
-        verdict_table(answers).to_csv(folder / "tables" / "verdicts.csv", index=False)
         for name, texts in (("warnings", findings.warnings), ("answers", headlines)):
             pd.DataFrame({"text": list(texts)}).to_csv(folder / "tables" / f"{name}.csv", index=False)
     run.log(metrics=_headline_metrics(findings))

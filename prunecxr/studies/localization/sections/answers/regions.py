@@ -9,8 +9,9 @@ import pandas as pd
 
 from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, NOT_SHOWN, OPPOSITE, YES
 from prunecxr.report.section import Answer
-from prunecxr.report.wording import count, listing, number, p_value, percent, sparsity
+from prunecxr.report.wording import count, listing, number, p_value, sparsity
 from prunecxr.studies.localization.sections.findings import HtlFindings
+from prunecxr.studies.localization.sections.shared import lost
 from prunecxr.studies.localization.sections.verdicts import MIXED
 from prunecxr.studies.localization.sections.verdicts import state_of as state_by
 
@@ -103,12 +104,12 @@ def _effect(row: Any) -> str:
         test = "not tested" if pd.isna(row.above_p_holm) else f"{p_value(row.above_p_holm)} after Holm"
         interval = "" if pd.isna(row.above_low) else f"{_points(row.above_low)} to {_points(row.above_high)}, "
         above = (
-            f"above the floor the foreground loses {percent(row.above_foreground)}, the background "
-            f"{percent(row.above_background)}, difference {_points(row.above_difference)} points ({interval}{test}); "
+            f"above the floor the foreground loses {lost(row.above_foreground)}, the background "
+            f"{lost(row.above_background)}, difference {_points(row.above_difference)} points ({interval}{test}); "
         )
     return (
-        f"{sparsity(row.fraction)} pruned: {above}of its raw IoU the foreground loses {percent(row.drop_foreground)}, "
-        f"the background {percent(row.drop_background)}."
+        f"{sparsity(row.fraction)} pruned: {above}of its raw IoU the foreground loses {lost(row.drop_foreground)}, "
+        f"the background {lost(row.drop_background)}."
     )
 
 
