@@ -16,8 +16,8 @@ from typing import Any
 import pandas as pd
 from common import parser, table
 
-from prunecxr.report.wording import number, p_value, percent, sparsity
-from prunecxr.studies.localization.sections.shared import approach, method
+from prunecxr.report.wording import number, p_value, sparsity
+from prunecxr.studies.localization.sections.shared import approach, lost, method
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.artifacts import read_table
 from prunecxr.tracking.store import open_store
@@ -60,8 +60,8 @@ def _effect(row: Any) -> tuple[str, ...]:
     tested = f"({points[1]} to {points[2]}; {plain(p_value(row.above_p_holm))})"
     shown = f"{points[0]} {'(not tested: next to nothing is marked)' if row.at_floor else tested}"
     return (
-        sparsity(row.fraction), percent(row.above_foreground), percent(row.above_background), shown,
-        percent(row.drop_foreground), percent(row.drop_background),
+        sparsity(row.fraction), lost(row.above_foreground), lost(row.above_background), shown,
+        lost(row.drop_foreground), lost(row.drop_background),
     )  # fmt: skip
 
 

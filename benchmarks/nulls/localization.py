@@ -22,11 +22,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the package of t
 
 from benchmarks.common import table
 from prunecxr.analysis.association import holm
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, NOT_SHOWN
+from prunecxr.report.section import Answer
 from prunecxr.studies.localization.analysis import groups, htl, regions
 from prunecxr.studies.localization.sections.answers import costliest, finetuning, people, planted
 from prunecxr.studies.localization.sections.answers import regions as regions_answer
 from prunecxr.studies.localization.sections.findings import HtlFindings
-from prunecxr.studies.localization.sections.verdicts import CANNOT_BE_TOLD, NOT_SHOWN, Verdict
 
 SILENT = (NOT_SHOWN, CANNOT_BE_TOLD)
 ARMS = ("plain", "random", "all", "lowest_iou", "mixed")
@@ -128,7 +129,7 @@ def planted_found(rng: np.random.Generator, n_seeds: int, n_images: int, effect:
     return _state(planted.answer, {"planted": found})
 
 
-# Verdict -> (one simulated study's state, the effect that it should find).
+# Answer -> (one simulated study's state, the effect that it should find).
 NULLS: dict[str, tuple[Callable[..., str], float]] = {
     "foreground_loses_more": (foreground_loses_more, 0.8),
     "htl_help": (htl_help, 0.05),
@@ -158,7 +159,7 @@ def rows(repeats: int, sizes: tuple[tuple[int, int], ...]) -> list[tuple[str, ..
     return found
 
 
-def _state(answer: Callable[[HtlFindings], Verdict | None], tables: dict[str, pd.DataFrame]) -> str:
+def _state(answer: Callable[[HtlFindings], Answer | None], tables: dict[str, pd.DataFrame]) -> str:
     given = answer(HtlFindings("drawn", "supervised", "magnitude", 0.7, "relative", 0.4, tables))
     assert given is not None  # its table is there
     return given.state

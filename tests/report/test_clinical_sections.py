@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prunecxr.report.section import CANNOT_BE_TOLD, NOT_SHOWN, YES
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, NOT_SHOWN, YES
 from prunecxr.studies.pruning.analysis.clinical import NO_METADATA, NO_VALIDATION, clinical
 from prunecxr.studies.pruning.sections import calibration, operating_points, subgroups
 from prunecxr.studies.pruning.sections.answers.subgroups import answer

@@ -80,7 +80,7 @@ def test_the_answers_follow_the_tables(whole):
         "Yes: foreground IoU is higher after fine-tuning on them than on random images (baseline 4),"
     )
     assert f"+{row['difference']:.3f} ({row['low']:.3f} to {row['high']:.3f}, P" in said
-    assert verdict_of(whole, "Do HTLs find").startswith("Yes: HTLs were drawn hard 5.0 times as often as a random")
+    assert verdict_of(whole, "Do HTLs find").startswith("Yes: images drawn hard are 5.0 times as frequent among")
 
 
 @pytest.mark.parametrize(("better", "start"), [(-0.05, "The opposite: foreground IoU is lower"), (0.0, "Not shown:")])
@@ -92,7 +92,7 @@ def test_htls_that_miss_the_hard_images_are_said():
     given = scores()
     table = given.pool.assign(hard=~given.pool["hard"])
     found = findings(Scores(**{**vars(given), "pool": table}))
-    assert verdict_of(found, "Do HTLs find").startswith("The opposite: HTLs were drawn hard 0.0 times as often")
+    assert verdict_of(found, "Do HTLs find").startswith("The opposite: images drawn hard are 0.0 times as frequent")
 
 
 @pytest.mark.parametrize("setting", ["supervised", "semi", "weak"])

@@ -98,8 +98,8 @@ ARMS: dict[str, Arm] = {
         draw=lambda pool: by_share(pool.table["sex"].tolist(), len(pool.htl), pool.rng),
         lacks=lambda known: "the sex of no image is known" if (known.table["sex"] == "unknown").all() else "",
     ),
-    "all": Arm(words="all images, equally many steps", draw=lambda pool: np.arange(len(pool.table))),
-    "all_htl": Arm(words="all images with the HTLs repeated, equally many steps", draw=_all_and_htls),
+    "all": Arm(words="all images (equally many steps)", draw=lambda pool: np.arange(len(pool.table))),
+    "all_htl": Arm(words="all images with the HTLs repeated", draw=_all_and_htls),
     "lowest_iou": Arm(
         words="images of lowest dense IoU",
         draw=lambda pool: lowest(pool.dense(), len(pool.htl), pool.table["id"].tolist()),
@@ -110,7 +110,7 @@ ARMS: dict[str, Arm] = {
         draw=lambda pool: lowest(-pool.disagreement(), len(pool.htl), pool.table["id"].tolist()),
         lacks=lambda known: "" if known.n_seeds > 1 else "it needs the dense networks of two seeds",
     ),
-    "mixed": Arm(words="HTLs and as many random others, equally many steps", draw=_mixed),
+    "mixed": Arm(words="HTLs and as many random others", draw=_mixed),
 }
 
 

@@ -22,7 +22,6 @@ from prunecxr.studies.localization.config import HtlConfig
 from prunecxr.studies.localization.results import SeedRuns, find_seeds, not_asked, not_done, noticed
 from prunecxr.studies.localization.sections.catalogue import REPORT
 from prunecxr.studies.localization.sections.findings import GalleryRow, HtlFindings
-from prunecxr.studies.localization.sections.verdicts import verdict_table
 from prunecxr.tracking import names
 from prunecxr.tracking.artifacts import fetch, read_table
 from prunecxr.tracking.runs import TrackedRun
@@ -301,7 +300,6 @@ def _log(run: TrackedRun, findings: HtlFindings, answers: Sequence[Answer]) -> N
     headlines = [f"{answer.question} {answer.verdict}" for answer in answers]
     with run.files() as folder:
         write(folder, REPORT, findings, names.REPORT)
-        verdict_table(answers).to_csv(folder / "tables" / "verdicts.csv", index=False)
         for name, texts in (("warnings", findings.warnings), ("answers", headlines)):
             pd.DataFrame({"text": list(texts)}).to_csv(folder / "tables" / f"{name}.csv", index=False)
     run.log(metrics=_headline_metrics(findings))

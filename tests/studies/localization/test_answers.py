@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.nulls.localization import NULLS, claim_rate
+from prunecxr.report.section import Answer, verdict_table
 from prunecxr.studies.localization.arms import ARMS
 from prunecxr.studies.localization.sections.answers import (
     costliest,
@@ -19,7 +20,6 @@ from prunecxr.studies.localization.sections.answers import (
 )
 from prunecxr.studies.localization.sections.catalogue import ANSWERS
 from prunecxr.studies.localization.sections.findings import HtlFindings
-from prunecxr.studies.localization.sections.verdicts import Verdict, verdict_table
 
 
 def plain(text: str) -> str:
@@ -59,8 +59,12 @@ UNTESTED = {"above_p": np.nan, "above_p_holm": np.nan, "above_low": np.nan, "abo
         ([MORE, {**MORE, "fraction": 0.5}], "yes", " at each of 2 pruned shares."),
         ([LESS], "opposite", "The opposite: the background loses a larger share of what it has above"),
         ([MORE, {**LESS, "fraction": 0.5}], "mixed", "the foreground loses more at 70%, the background at 50%."),
-        ([{}], "no_association_shown", "no difference is shown at any of 1 pruned share. In raw IoU the foreground"),
-        ([{"low": -0.1}], "no_association_shown", "no difference is shown at any of 1 pruned share."),
+        (
+            [{}],
+            "no_association_shown",
+            "is shown with 70% of the weights pruned. In raw IoU the foreground",
+        ),
+        ([{"low": -0.1}], "no_association_shown", "no difference is shown with 70% of the weights pruned."),
         (
             [MORE, {**UNTESTED, "fraction": 0.99, "at_floor": True}],
             "yes",
@@ -128,12 +132,12 @@ def paired(**p: float) -> pd.DataFrame:
         (
             {"random": 0.01, "lowest_iou": 0.5, "all": -0.03},
             "mixed",
-            ["It depends on the comparison", "but lower than on all images, equally many steps"],
+            ["It depends on the comparison", "but lower than on all images (equally many steps)"],
         ),
         (
             {"random": 0.01, "plain": 0.01},
             "cannot_be_told",
-            ["Cannot be told", "Missing: the comparison with images of lowest dense IoU and all images, equally many"],
+            ["Cannot be told", "Missing: the comparison with images of lowest dense IoU and all images (equally many"],
         ),
         ({"random": -0.01}, "opposite", ["Missing: the comparison with images of lowest dense IoU"]),
         ({"plain": 0.01}, "cannot_be_told", ["Missing: the comparison with random images"]),
@@ -192,7 +196,7 @@ ABLATION = pd.DataFrame({"fraction": [0.2, 0.2], "method": ["random", "magnitude
             "mixed",
             "random at 20% and unstructured magnitude at 70%",
         ),
-        (two_by_two(random_magnitude={0.2: -0.3}), "no_association_shown", "Not shown: at none of 1 pruned share"),
+        (two_by_two(random_magnitude={0.2: -0.3}), "no_association_shown", "worse than every other at 20%."),
         (
             two_by_two(random_magnitude={0.2: -0.01}, random_x={0.2: 0.5}, magnitude_x={0.2: 0.01}),
             "no_association_shown",
@@ -270,10 +274,10 @@ def drawn_hard(precision: float, p: float) -> pd.DataFrame:
             0.8,
             0.001,
             "yes",
-            "Yes: HTLs were drawn hard 4.0 times as often as a random choice (mean over seeds), P",
+            "Yes: images drawn hard are 4.0 times as frequent among HTLs as among all (mean over seeds), P",
         ),
-        (0.05, 0.01, "opposite", "The opposite: HTLs were drawn hard 0.2 times as often"),
-        (0.25, 0.4, "no_association_shown", "Not shown: HTLs were drawn hard 1.2 times as often"),
+        (0.05, 0.01, "opposite", "The opposite: images drawn hard are 0.2 times as frequent"),
+        (0.25, 0.4, "no_association_shown", "Not shown: images drawn hard are 1.2 times as frequent"),
         (np.nan, np.nan, "cannot_be_told", "Cannot be told: there are no HTLs."),
         (0.2, np.nan, "cannot_be_told", "Cannot be told: all images were drawn alike"),
     ],
@@ -316,8 +320,8 @@ def test_images_that_lose_much_are_counted_on_a_named_scale():
 
 def test_verdicts_as_a_table():
     found = [
-        Verdict("Who?", "Nobody.", name="who", state="cannot_be_told"),
-        Verdict("Is it?", "Yes.", name="is", state="yes"),
+        Answer("Who?", "Nobody.", name="who", state="cannot_be_told"),
+        Answer("Is it?", "Yes.", name="is", state="yes"),
     ]
     assert verdict_table(found).to_dict("list") == {
         "question": ["who", "is"],

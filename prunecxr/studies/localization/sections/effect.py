@@ -13,8 +13,8 @@ from prunecxr.studies.localization.sections.findings import HtlFindings
 from prunecxr.studies.localization.sections.shared import PRUNING, REGIONS
 
 # Columns of the mean and its SD, and what the panel shows: the scale without a floor first.
-ABOVE = ("above_{}", "above_sd_{}", "share lost above a mask that marks nothing")
-RAW = ("drop_{}", "sd_{}", "share lost of the raw IoU")
+ABOVE = ("above_{}", "above_sd_{}", "above a mask that marks nothing")
+RAW = ("drop_{}", "sd_{}", "of the raw IoU")
 
 
 def figure(findings: HtlFindings) -> Figure:
@@ -25,6 +25,7 @@ def figure(findings: HtlFindings) -> Figure:
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for one, panel in zip(axes, panels, strict=True):
         _panel(one, findings, panel)
+    axes[0].set_ylabel("share lost (mean ± SD over seeds)")
     figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, loc="outside upper center", ncols=2, fontsize=8)
     return figure
 
@@ -39,7 +40,7 @@ def _panel(axes: Axes, findings: HtlFindings, panel: tuple[str, str, str]) -> No
     axes.axhline(0, color=INK, linewidth=0.8)
     axes.set_xticks(table["fraction"], [sparsity(k) for k in table["fraction"]])
     axes.set_xlabel("pruned share of the weights")
-    axes.set_title(f"{title} (mean ± SD)", fontsize=9)
+    axes.set_title(title, fontsize=9)
     percent_axis(axes.yaxis)
 
 

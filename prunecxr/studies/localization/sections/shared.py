@@ -47,6 +47,11 @@ def tuned_by(name: str, findings: HtlFindings) -> str:
     return method(name.partition(":")[2] or findings.method)
 
 
+def lost(value: float) -> str:
+    """A share that is lost, as a whole percentage: no sign before a zero."""
+    return percent(round(value, 2) + 0.0)
+
+
 def in_words(name: str) -> Callable[[HtlFindings], pd.DataFrame | None]:
     """A table of the analysis, its approaches by what they are; a table without rows has no columns."""
 

@@ -39,7 +39,8 @@ def pie_ratios(
     Returns:
         Columns group (``class`` or ``diseases``), value (class name; 0, 1, 2, 3, 4+ diseases, not counting 'No
         Finding'), pie_share, non_pie_share, ratio, low, high (95%, each row by itself), pie_count, non_pie_count, few
-        (see :class:`Properties`), adjusted_low, adjusted_high (all rows of a group together; NaN for few). The ratio is
+        (see :class:`Properties`), adjusted_low, adjusted_high (all rows of a group together, the upper ends with one
+        PIE more than there are; NaN for few). The ratio is
         NaN where neither group has such an image, infinite where only PIEs do; without such images in both groups there
         is no interval. Empty bins stay.
     """
@@ -55,11 +56,13 @@ def pie_ratios(
     pie_count, other_count = (properties.has[group].sum(axis=0).astype(int) for group in (is_pie, ~is_pie))
     low, high, adjusted_low, adjusted_high = np.full((4, len(properties.names)), np.nan)
     if len(totals):
-        drawn = _shares(resampled_totals(totals, resamples, seed))[2]
+        again = resampled_totals(totals, resamples, seed)
+        drawn = _shares(again)[2]
         # Every resample repeats a count of 0: that is no evidence that there is nothing to find.
         seen = (pie_count > 0) & (other_count > 0)
         low, high = (np.where(seen, end, np.nan) for end in percentile_interval(drawn))
-        adjusted_low, adjusted_high = properties.simultaneous(drawn, seen, alpha)
+        adjusted_low, _ = properties.simultaneous(drawn, seen, alpha)
+        _, adjusted_high = properties.simultaneous(_shares(_with_one_more(again, seed))[2], other_count > 0, alpha)
     return pd.DataFrame(
         {
             "group": properties.groups,
@@ -128,6 +131,18 @@ class Properties:
 def disease_columns(names: Sequence[str]) -> list[str]:
     """The class names that are diseases: all but 'No Finding'."""
     return [name for name in names if name.replace("_", " ").strip().lower() != NO_FINDING]
+
+
+def _with_one_more(again: np.ndarray, seed: int) -> np.ndarray:
+    """Resamples of the images and one further PIE with each property, which is drawn like the others.
+
+    Few PIEs with a property, resampled, hardly ever become many: their upper percentiles lie too low. With one more the
+    end is that of Garwood's limits of a count, which hold for the smallest ones, too.
+    """
+    more = again.copy()
+    m = again.shape[1] // 2
+    more[:, 1:m] += np.random.default_rng([seed, m]).poisson(1.0, (len(again), m - 1))
+    return more
 
 
 def _shares(totals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -82,7 +83,7 @@ def exemplar_tables(
         if not common.dense.sizes["seed"]:
             raise ValueError("no seed has both a dense and a pruned variant: there are no PIEs to be found")
         warnings += common.sentences()
-        dense, pruned = common.dense.mean("seed"), common.pruned.mean("seed")
+        dense, pruned = (one.mean("seed", dtype=np.float64) for one in (common.dense, common.pruned))
     choose = Chooser.of(labels["id"].to_numpy(), options.fraction, measure)
     dense_mean, pruned_mean = (side.transpose("image", "class").to_numpy() for side in (dense, pruned))
     pie_table = pies(labels, dense_mean, pruned_mean, options.fraction, measure)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, NOT_SHOWN, OPPOSITE, YES
 from prunecxr.studies.pruning.analysis.forgettability import MIN_SEEDS
-
-YES, OPPOSITE, NOT_SHOWN, CANNOT_BE_TOLD = "yes", "opposite", "no_association_shown", "cannot_be_told"
 
 # Why it cannot be told.
 NO_PREDICTIONS, COLLAPSED, NO_PIES = "no_predictions", "collapsed", "no_pies"
-ONLY_MEANS, FEW_SEEDS, FEW_IMAGES, FEW_RESAMPLES = "only_means", "few_seeds", "few_images", "few_resamples"
+FEW_SEEDS, FEW_IMAGES, FEW_RESAMPLES = "few_seeds", "few_images", "few_resamples"
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,8 @@ class Enrichment:
         state: ``yes`` where some class is more frequent among PIEs than two dense populations explain; ``opposite``
             where none is, and some class is less frequent; ``no_association_shown``; ``cannot_be_told``.
         more, less: the classes beyond that control, farthest first.
-        frequent: classes more frequent in PIEs than in other images that are not shown to be so because of pruning,
-            most frequent first. Within pruned networks' disagreement alone, they look the same.
+        frequent: classes more frequent in PIEs than in other images, but not shown to be so because of pruning; the
+            most frequent first.
         reason: why it cannot be told.
     """
 
@@ -39,8 +38,9 @@ class Enrichment:
 def pies_enriched(tables: Mapping[str, pd.DataFrame], *, collapsed: bool = False) -> Enrichment:
     """Whether classes are more frequent among PIEs, beyond what two dense populations show.
 
-    A class counts where the simultaneous interval of its excess (over all classes) excludes 1; fewer than 10 positive
-    test images, or images of fewer than 10 patients, never do.
+    A class counts where the simultaneous interval of its excess (over all classes) excludes 1, and where it is more
+    frequent in PIEs than in other images; fewer than 10 positive test images, or images of fewer than 10 patients,
+    never do.
 
     Args:
         tables: ``pie_ratios`` and ``pie_null``, where the study has them.
@@ -59,7 +59,7 @@ def pies_enriched(tables: Mapping[str, pd.DataFrame], *, collapsed: bool = False
     if reason or null is None:
         return Enrichment(CANNOT_BE_TOLD, frequent=tuple(frequent), reason=reason)
     table = null[null["group"] == "class"].sort_values("excess", ascending=False, kind="stable")
-    more = tuple(table.loc[table["adjusted_low"] > 1, "value"])
+    more = tuple(table.loc[(table["adjusted_low"] > 1) & (table["ratio"] > 1), "value"])
     less = tuple(table.loc[table["adjusted_high"] < 1, "value"])[::-1]
     state = YES if more else OPPOSITE if less else NOT_SHOWN
     return Enrichment(state, more, less, tuple(name for name in frequent if name not in more))
@@ -67,9 +67,7 @@ def pies_enriched(tables: Mapping[str, pd.DataFrame], *, collapsed: bool = False
 
 def _reason(null: pd.DataFrame | None) -> str:
     """Why the control decides nothing; empty where it does."""
-    if null is None:
-        return ONLY_MEANS
-    if null["seeds"].iloc[0] < MIN_SEEDS:
+    if null is None or null["seeds"].iloc[0] < MIN_SEEDS:
         return FEW_SEEDS
     table = null[null["group"] == "class"]
     decided = table["adjusted_low"].notna()

@@ -21,6 +21,7 @@ import xarray as xr
 from prunecxr.analysis.association import holm
 from prunecxr.analysis.ranking import SCALES, Subjects, rank
 from prunecxr.analysis.twoway import Estimates, median
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, NOT_SHOWN, YES
 from prunecxr.studies.pruning.analysis.exemplars import class_columns
 from prunecxr.studies.pruning.analysis.images import over_seeds, place_of
 from prunecxr.studies.pruning.analysis.operating_points import share
@@ -270,8 +271,8 @@ def subgroups_hit(table: pd.DataFrame | None, alpha: float = 0.05) -> str:
     reference that loses more, so there is no opposite.
     """
     if table is None or table.empty:
-        return "cannot_be_told"
+        return CANNOT_BE_TOLD
     p = table.loc[table["sparsity"] == table["sparsity"].max(), "p_holm"].dropna()
     if p.empty:
-        return "cannot_be_told"
-    return "yes" if (p < alpha).any() else "no_association_shown"
+        return CANNOT_BE_TOLD
+    return YES if (p < alpha).any() else NOT_SHOWN

@@ -22,6 +22,7 @@ class PairQuestion:
     """What is asked of pairs of classes.
 
     Attributes:
+        name: in the table of verdicts.
         question: as a reader asks it.
         x, statistic: of its rows in the table of tests.
         marginal: x of the rows with nothing held equal, of which the paper gives the P.
@@ -32,6 +33,7 @@ class PairQuestion:
         thing: what goes with likeness, as a noun.
     """
 
+    name: str
     question: str
     x: str
     statistic: str
@@ -49,7 +51,7 @@ class PairQuestion:
             return None
         rows = rows_of(table, findings.definition, self.x, self.statistic)
         state = self.state(table, findings.definition, findings.alpha)
-        return Answer(self.question, self._verdict(state, rows), self._evidence(rows, findings))
+        return Answer(self.question, self._verdict(state, rows), self._evidence(rows, findings), self.name, state)
 
     def _verdict(self, state: State, rows: pd.DataFrame) -> str:
         if state == "cannot_be_told":

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import pandas as pd
 
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, NOT_SHOWN
+from prunecxr.report.section import Answer
 from prunecxr.report.wording import count, listing, number, sparsity
 from prunecxr.studies.localization.sections.findings import HtlFindings
 from prunecxr.studies.localization.sections.shared import method
-from prunecxr.studies.localization.sections.verdicts import CANNOT_BE_TOLD, MIXED, NOT_SHOWN, Verdict
+from prunecxr.studies.localization.sections.verdicts import MIXED
 
 QUESTION = "Which way of pruning costs most?"
 
 
-def answer(findings: HtlFindings) -> Verdict:
+def answer(findings: HtlFindings) -> Answer:
     """Which pruning method costs more foreground IoU than every other, pruned share by pruned share (table 3)."""
     tests = findings.tables["ablation_tests"]
     state, sentence = _verdict(tests, findings.alpha)
-    return Verdict(QUESTION, sentence, _evidence(findings.tables["ablation"]), name="costliest_method", state=state)
+    return Answer(QUESTION, sentence, _evidence(findings.tables["ablation"]), name="costliest_method", state=state)
 
 
 def _verdict(tests: pd.DataFrame, alpha: float) -> tuple[str, str]:
@@ -28,7 +30,8 @@ def _verdict(tests: pd.DataFrame, alpha: float) -> tuple[str, str]:
     found = {k: _worst(tests[tests["fraction"] == k], alpha) for k in shares}
     told = {k: worst for k, worst in found.items() if worst}
     if not told:
-        return NOT_SHOWN, f"Not shown: at none of {count(len(shares), 'pruned share')} is one worse than every other."
+        where = f"any of {count(len(shares), 'pruned share')}" if len(shares) > 1 else sparsity(shares[0])
+        return NOT_SHOWN, f"Not shown: no method is shown to be worse than every other at {where}."
     rest = [sparsity(k) for k in shares if k not in told]
     left = f" At {listing(rest, len(rest))}, none is shown to be worse than every other." if rest else ""
     names = list(dict.fromkeys(told.values()))

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, NOT_SHOWN, OPPOSITE, YES
+from prunecxr.report.section import Answer
 from prunecxr.report.wording import listing
 from prunecxr.studies.localization.arms import ARMS
 from prunecxr.studies.localization.sections.findings import HtlFindings
 from prunecxr.studies.localization.sections.shared import approach, difference
-from prunecxr.studies.localization.sections.verdicts import CANNOT_BE_TOLD, MIXED, NOT_SHOWN, OPPOSITE, YES, Verdict
+from prunecxr.studies.localization.sections.verdicts import MIXED
 from prunecxr.studies.localization.sections.verdicts import state_of as state_by
 
 QUESTION = "Do HTLs help?"
@@ -20,7 +22,7 @@ QUESTION = "Do HTLs help?"
 DECISIVE = ("random", "lowest_iou", "all")
 
 
-def answer(findings: HtlFindings) -> Verdict:
+def answer(findings: HtlFindings) -> Answer:
     """HTLs against the arms that tell pruning from hardness and from further training (table 2)."""
     table = findings.tables["paired"]
     rows = (
@@ -29,14 +31,14 @@ def answer(findings: HtlFindings) -> Verdict:
         else {}
     )
     if not rows:
-        return Verdict(
+        return Answer(
             QUESTION, "Cannot be told: no network was fine-tuned on HTLs.", name="htl_help", state=CANNOT_BE_TOLD
         )
     state, sentence = _verdict(rows, findings.alpha)
     compared = [name for name in (*DECISIVE, "plain") if name in rows]
     numbers = "; ".join(f"{approach(name)} {difference(rows[name])}" for name in compared)
     evidence = f"Foreground IoU on the test images, HTLs minus: {numbers}." if compared else ""
-    return Verdict(QUESTION, sentence, evidence, name="htl_help", state=state)
+    return Answer(QUESTION, sentence, evidence, name="htl_help", state=state)
 
 
 def _verdict(rows: Mapping[str, Any], alpha: float) -> tuple[str, str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from prunecxr.report.section import Answer
 from prunecxr.report.wording import MINUS, count, listing, number, percent, sparsity
 from prunecxr.studies.localization.sections.findings import HtlFindings
-from prunecxr.studies.localization.sections.verdicts import Verdict
 
 BOXES = {"semi": "pseudo-label's box", "weak": "Grad-CAM++ box"}
 
 
-def answer(findings: HtlFindings) -> Verdict:
+def answer(findings: HtlFindings) -> Answer:
     """How many HTLs there are, and how far seeds agree on them."""
     table = findings.tables["mined"]
     numbers = listing(table["n_htl"].astype(int), len(table))
@@ -24,7 +24,7 @@ def answer(findings: HtlFindings) -> Verdict:
         f"{number(table['random_jaccard_high'].mean())}."
     )
     share = percent(table["share"].mean())
-    return Verdict(
+    return Answer(
         "Which images are hard to learn?",
         f"{share} of {int(table['n_images'].iloc[0]):,} images are HTLs (mean of {count(len(table), 'seed')}).",
         f"HTLs by seed: {numbers}. {_rule(findings)}{overlap}",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD
+from prunecxr.report.section import Answer
 from prunecxr.report.wording import count, percent, sparsity
 from prunecxr.studies.localization.sections.findings import HtlFindings
-from prunecxr.studies.localization.sections.verdicts import CANNOT_BE_TOLD, Verdict
 
 QUESTION = "How many images does it hit hard?"
 
 
-def answer(findings: HtlFindings) -> Verdict | None:
+def answer(findings: HtlFindings) -> Answer | None:
     """How many images lose 40% or more (figure 2); None where no drop was measured."""
     if "drops" not in findings.tables:
         return None
@@ -17,8 +18,8 @@ def answer(findings: HtlFindings) -> Verdict | None:
     fore, back = table.loc["foreground"], table.loc["background"]
     if not fore["n_seeds"]:
         nothing = "Cannot be told: the dense networks find none of the lesions."
-        return Verdict(QUESTION, nothing, name="hit_hard", state=CANNOT_BE_TOLD)
-    return Verdict(
+        return Answer(QUESTION, nothing, name="hit_hard", state=CANNOT_BE_TOLD)
+    return Answer(
         QUESTION,
         f"{percent(fore['share_large'])} of the training images lose 40% or more of their raw foreground IoU with "
         f"{sparsity(findings.prune_fraction)} of the weights pruned.",

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import pandas as pd
 
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, NOT_SHOWN, YES
+from prunecxr.report.section import Answer
 from prunecxr.report.wording import listing, p_value
 from prunecxr.studies.localization.sections.findings import HtlFindings
 from prunecxr.studies.localization.sections.shared import group, group_tests
-from prunecxr.studies.localization.sections.verdicts import CANNOT_BE_TOLD, NOT_SHOWN, YES, Verdict
 
 QUESTION = "Do HTLs differ by sex or age?"
 TESTED = {"htl share": "how often images are HTLs", "mean drop": "what pruning costs them"}
 
 
-def answer(findings: HtlFindings) -> Verdict:
+def answer(findings: HtlFindings) -> Answer:
     """Sex and age of the patients of HTLs (figure 6): four tests, after Holm."""
     tests = findings.tables["group_tests"]
     state, sentence = _verdict(tests, findings.alpha)
     results = (
         f"{group_tests(findings, variable)} {_extremes(findings, variable)}".strip() for variable in ("sex", "age")
     )
-    return Verdict(QUESTION, sentence, " ".join(results), name="groups_differ", state=state)
+    return Answer(QUESTION, sentence, " ".join(results), name="groups_differ", state=state)
 
 
 def _verdict(tests: pd.DataFrame, alpha: float) -> tuple[str, str]:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, NOT_SHOWN, OPPOSITE, YES
+from prunecxr.report.section import Answer
 from prunecxr.report.wording import number, p_value, percent
 from prunecxr.studies.localization.sections.findings import HtlFindings
-from prunecxr.studies.localization.sections.verdicts import CANNOT_BE_TOLD, NOT_SHOWN, OPPOSITE, YES, Verdict
 
 QUESTION = "Do HTLs find the images that were drawn hard?"
 
 
-def answer(findings: HtlFindings) -> Verdict | None:
+def answer(findings: HtlFindings) -> Answer | None:
     """How often HTLs were drawn hard, against a random choice; None where none were."""
     if "planted" not in findings.tables:
         return None
     table = findings.tables["planted"]
     every = table.iloc[-1]
     state, sentence = _verdict(every, findings.alpha)
-    return Verdict(
+    return Answer(
         QUESTION, sentence, "" if np.isnan(every.precision) else _evidence(table), name="planted_found", state=state
     )
 
@@ -29,9 +30,9 @@ def _verdict(every: pd.Series, alpha: float) -> tuple[str, str]:
         return CANNOT_BE_TOLD, "Cannot be told: there are no HTLs."
     if np.isnan(every.p):
         return CANNOT_BE_TOLD, "Cannot be told: all images were drawn alike, or are HTLs alike."
-    times = f"HTLs were drawn hard {number(every.lift, 1)} times as often as a random choice (mean over seeds)"
+    times = f"images drawn hard are {number(every.lift, 1)} times as frequent among HTLs as among all (mean over seeds)"
     if every.p >= alpha:
-        return NOT_SHOWN, f"Not shown: {times}, which chance may do as well ({p_value(every.p)})."
+        return NOT_SHOWN, f"Not shown: {times}, which a random choice may come to as well ({p_value(every.p)})."
     start, state = ("Yes", YES) if every.lift > 1 else ("The opposite", OPPOSITE)
     return state, f"{start}: {times}, {p_value(every.p)}."
 

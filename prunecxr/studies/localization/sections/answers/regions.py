@@ -7,16 +7,19 @@ from typing import Any
 
 import pandas as pd
 
-from prunecxr.report.wording import count, listing, number, p_value, percent, sparsity
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, NOT_SHOWN, OPPOSITE, YES
+from prunecxr.report.section import Answer
+from prunecxr.report.wording import count, listing, number, p_value, sparsity
 from prunecxr.studies.localization.sections.findings import HtlFindings
-from prunecxr.studies.localization.sections.verdicts import CANNOT_BE_TOLD, MIXED, NOT_SHOWN, OPPOSITE, YES, Verdict
+from prunecxr.studies.localization.sections.shared import lost
+from prunecxr.studies.localization.sections.verdicts import MIXED
 from prunecxr.studies.localization.sections.verdicts import state_of as state_by
 
 QUESTION = "Does the foreground lose more than the background?"
 SCALE = "of what it has above a mask that marks nothing"
 
 
-def answer(findings: HtlFindings) -> Verdict | None:
+def answer(findings: HtlFindings) -> Answer | None:
     """Whether the foreground loses a larger share above the floor (table 1); None without training masks."""
     if "effect" not in findings.tables:
         return None
@@ -24,7 +27,7 @@ def answer(findings: HtlFindings) -> Verdict | None:
     known = table[table["difference"].notna()]
     state, sentence = _verdict(known, findings.alpha)
     evidence = " ".join(_effect(row) for row in known.itertuples(index=False))
-    return Verdict(QUESTION, sentence, evidence, name="foreground_loses_more", state=state)
+    return Answer(QUESTION, sentence, evidence, name="foreground_loses_more", state=state)
 
 
 def _verdict(known: pd.DataFrame, alpha: float) -> tuple[str, str]:
@@ -48,8 +51,7 @@ def _verdict(known: pd.DataFrame, alpha: float) -> tuple[str, str]:
         OPPOSITE: f"The opposite: the background loses a larger share {SCALE}{_at(less, tested)}.",
         MIXED: f"It depends on the pruned share: measured as a share {SCALE}, the foreground loses more at "
         f"{_shares(more)}, the background at {_shares(less)}.",
-        NOT_SHOWN: f"Not shown: measured as a share {SCALE}, no difference is shown at any of "
-        f"{count(len(tested), 'pruned share')}.{_raw(tested)}",
+        NOT_SHOWN: f"Not shown: measured as a share {SCALE}, no difference is shown {_nowhere(tested)}.{_raw(tested)}",
         CANNOT_BE_TOLD: "Cannot be told: that takes two seeds, and a pruned network that still marks something.",
     }
     return state, f"{sentences[state]}{rest if state != CANNOT_BE_TOLD else ''}"
@@ -74,6 +76,12 @@ def _at(shown: pd.DataFrame, tested: pd.DataFrame) -> str:
     return f" at {len(shown)} of {len(tested)} pruned shares ({_shares(shown)})"
 
 
+def _nowhere(tested: pd.DataFrame) -> str:
+    if len(tested) == 1:
+        return f"with {_shares(tested)} of the weights pruned"
+    return f"at any of {count(len(tested), 'pruned share')}"
+
+
 def _untested(known: pd.DataFrame) -> str:
     """The shares that were left out, with the reason."""
     gone = known[known["at_floor"].astype(bool)]
@@ -96,12 +104,12 @@ def _effect(row: Any) -> str:
         test = "not tested" if pd.isna(row.above_p_holm) else f"{p_value(row.above_p_holm)} after Holm"
         interval = "" if pd.isna(row.above_low) else f"{_points(row.above_low)} to {_points(row.above_high)}, "
         above = (
-            f"above the floor the foreground loses {percent(row.above_foreground)}, the background "
-            f"{percent(row.above_background)}, difference {_points(row.above_difference)} points ({interval}{test}); "
+            f"above the floor the foreground loses {lost(row.above_foreground)}, the background "
+            f"{lost(row.above_background)}, difference {_points(row.above_difference)} points ({interval}{test}); "
         )
     return (
-        f"{sparsity(row.fraction)} pruned: {above}of its raw IoU the foreground loses {percent(row.drop_foreground)}, "
-        f"the background {percent(row.drop_background)}."
+        f"{sparsity(row.fraction)} pruned: {above}of its raw IoU the foreground loses {lost(row.drop_foreground)}, "
+        f"the background {lost(row.drop_background)}."
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, OPPOSITE, YES
 from prunecxr.report.section import Answer
 from prunecxr.report.wording import count, listing, number
 from prunecxr.studies.pruning.analysis import exemplar_verdict as verdicts
@@ -15,14 +15,14 @@ from prunecxr.studies.pruning.analysis.exemplar_verdict import Enrichment
 from prunecxr.studies.pruning.sections.exemplars import at_sparsity, enrichment, measure
 from prunecxr.studies.pruning.sections.findings import Findings
 
+NAME = "pies_enriched"
 NAMED = 3  # classes whose numbers are given
 
 WHY = {
     verdicts.NO_PREDICTIONS: "there are no predictions of dense and pruned networks to compare",
     verdicts.COLLAPSED: "every sparsity studied is collapsed, and networks that know nothing disagree on everything",
     verdicts.NO_PIES: "there are no pruning-identified exemplars",
-    verdicts.ONLY_MEANS: "the control, dense networks against dense ones, needs the predictions of single seeds",
-    verdicts.FEW_SEEDS: "the control, dense networks against dense ones, needs 3 seeds",
+    verdicts.FEW_SEEDS: "the control, dense networks against dense ones, needs the predictions of 3 seeds or more",
     verdicts.FEW_IMAGES: "no class has 10 images of 10 patients, and a PIE among them",
     verdicts.FEW_RESAMPLES: "intervals of all classes together need more resamples than were drawn",
 }
@@ -34,7 +34,7 @@ def answer(findings: Findings) -> Answer:
     judged = enrichment(findings)
     tables = findings.tables
     if judged.reason in (verdicts.NO_PREDICTIONS, verdicts.COLLAPSED, verdicts.NO_PIES):
-        return Answer(question, sentence(judged))
+        return Answer(question, sentence(judged), name=NAME, state=judged.state)
     parts = [
         f"{int(tables['pies']['is_pie'].sum()):,} of {len(tables['pies']):,} test images are pruning-identified "
         f"exemplars (PIEs){at_sparsity(findings)}, by {measure(findings)}.",
@@ -45,23 +45,19 @@ def answer(findings: Findings) -> Answer:
         _overlap(tables.get("pie_overlap"), measure(findings)),
         _ties(tables.get("pie_measures")),
     ]
-    return Answer(question, sentence(judged), " ".join(part for part in parts if part))
+    return Answer(question, sentence(judged), " ".join(part for part in parts if part), NAME, judged.state)
 
 
 def sentence(judged: Enrichment) -> str:
     """The verdict in words."""
-    frequent = listing(judged.frequent, NAMED)
-    if judged.state == verdicts.YES:
-        return f"Those with {listing(judged.more, NAMED)}, more than two dense populations disagree on them."
-    if judged.state == verdicts.OPPOSITE:
-        return (
-            f"Those with {listing(judged.less, NAMED)} less than two dense populations disagree on them; no class is "
-            "shown to be so more."
-        )
-    if judged.state == verdicts.CANNOT_BE_TOLD:
-        if frequent:
-            return f"Those with {frequent}; whether pruning is why cannot be told: {WHY[judged.reason]}."
-        return f"Cannot be told: {WHY[judged.reason]}."
+    more, less, frequent = (listing(names, NAMED) for names in (judged.more, judged.less, judged.frequent))
+    if judged.state == CANNOT_BE_TOLD:
+        why = f"annot be told: {WHY[judged.reason]}."
+        return f"Those with {frequent}; whether pruning is why c{why}" if frequent else f"C{why}"
+    if judged.state == YES:
+        return f"Those with {more}, and more so than between two dense populations."
+    if judged.state == OPPOSITE:
+        return f"Those with {less} less than between two dense populations; no class is shown to be affected more."
     if frequent:
         return (
             f"Those with {frequent}, but it is not shown that pruning is why: two dense populations disagree on such "
@@ -73,29 +69,28 @@ def sentence(judged: Enrichment) -> str:
 def _numbers(tables: Mapping[str, pd.DataFrame], names: tuple[str, ...]) -> list[str]:
     """Ratios and excess of each class, a sentence each."""
     null = tables.get("pie_null")
-    if null is None:
-        rows = tables["pie_ratios"].query("group == 'class'").set_index("value")
-        return [f"{name}: {_ratio(rows.loc[name])}." for name in names]
-    rows = null.query("group == 'class'").set_index("value")
-    return [f"{name}: {_excess(rows.loc[name])}." for name in names]
+    table, words = (tables["pie_ratios"], _ratio) if null is None else (null, _excess)
+    rows = table[table["group"] == "class"].set_index("value")
+    return [f"{name}: {words(rows.loc[name])}." for name in names]
 
 
-def _ratio(row: Any) -> str:
-    """'3.1 times as often as in other images (95% CI 2.0 to 4.4)'."""
-    interval = "" if np.isnan(row["low"]) else f" (95% CI {number(row['low'], 1)} to {number(row['high'], 1)})"
-    return f"{number(row['ratio'], 1)} times as often as in other images{interval}"
+def _ratio(row: pd.Series) -> str:
+    """'3.10 times as often as in other images (95% CI 2.01 to 4.42)'."""
+    interval = "" if np.isnan(row["low"]) else f" (95% CI {number(row['low'])} to {number(row['high'])})"
+    return f"{number(row['ratio'])} times as often as in other images{interval}"
 
 
-def _excess(row: Any) -> str:
-    """'3.1 times as often as in other images, 1.5 times between dense populations; excess 2.1 (95% CI ...)'."""
+def _excess(row: pd.Series) -> str:
+    """'3.10 times as often as in other images, 1.50 times between dense populations; excess 2.07 (95% CI ...)'."""
     text = (
-        f"{number(row['ratio'], 1)} times as often as in other images, {number(row['null_ratio'], 1)} times between "
-        f"dense populations; excess {number(row['excess'], 1)}"
+        f"{number(row['ratio'])} times as often as in other images, {number(row['null_ratio'])} times between dense "
+        f"populations; excess {number(row['excess'])}"
     )
     if np.isnan(row["low"]):
         return text
-    single, joint = (f"{number(row[f'{kind}low'], 1)} to {number(row[f'{kind}high'], 1)}" for kind in ("", "adjusted_"))
-    return f"{text} (95% CI {single}{'' if np.isnan(row['adjusted_low']) else f', for all classes together {joint}'})"
+    single, together = (f"{number(row[f'{kind}low'])} to {number(row[f'{kind}high'])}" for kind in ("", "adjusted_"))
+    joint = "" if np.isnan(row["adjusted_low"]) else f"; of all classes together {together}"
+    return f"{text} (95% CI {single}{joint})"
 
 
 def _many(ratios: pd.DataFrame) -> str:
@@ -106,12 +101,12 @@ def _many(ratios: pd.DataFrame) -> str:
 
 def _control(null: pd.DataFrame | None) -> str:
     """What the excess holds equal."""
-    if null is None:
+    if null is None or null["low"].isna().all():
         return ""
     row = null.iloc[0]
     return (
         f"For the excess, {count(int(row['seeds']), 'seed')} were parted in two in {count(int(row['splits']), 'way')}: "
-        "pruned networks of one part and dense ones of the other, against dense ones of both, with equally many "
+        "dense networks of one part against pruned ones of the other, beside dense ones of both, with equally many "
         "networks averaged."
     )
 
@@ -134,20 +129,19 @@ def _overlap(table: pd.DataFrame | None, used: str) -> str:
         return ""
     rows = table[(table["measure_a"] == used) | (table["measure_b"] == used)]
     others = rows["measure_a"].where(rows["measure_a"] != used, rows["measure_b"])
-    values = [
-        f"{name} {number(value)} (random sets {number(expected)})"
-        for name, value, expected in zip(others, rows["jaccard"], rows["expected_jaccard"], strict=True)
-    ]
-    return f"Jaccard index with the PIEs of other measures: {listing(values, 10)}." if values else ""
+    values = [f"{name} {number(value)}" for name, value in zip(others, rows["jaccard"], strict=True)]
+    low, high = (number(end) for end in (rows["expected_jaccard"].min(), rows["expected_jaccard"].max()))
+    return (
+        f"Jaccard index with the PIEs of other measures: {listing(values, 10)}; random sets of these sizes have "
+        f"{low if low == high else f'{low} to {high}'}."
+    )
 
 
 def _ties(table: pd.DataFrame | None) -> str:
     """How many images the id decides about, and on how many the first class differs."""
     if table is None:
         return ""
-    tied = int(table.loc[table["used"], "tied"].sum())
+    rows = table.set_index("measure")
+    tied, modal = int(table.loc[table["used"], "tied"].sum()), int(rows.loc["modal", "disagreeing"])
     ties = f"{count(tied, 'image')} tie for the last places among the PIEs, and the image id decides. " if tied else ""
-    modal = table.set_index("measure")["disagreeing"].get("modal")
-    if modal is None:
-        return ties.strip()
-    return f"{ties}Dense and pruned networks put another class first on {count(int(modal), 'image')}."
+    return f"{ties}Dense and pruned networks put another class first on {count(modal, 'image')}."

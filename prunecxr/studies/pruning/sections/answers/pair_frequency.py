@@ -9,6 +9,7 @@ from prunecxr.studies.pruning.sections.findings import Findings
 from prunecxr.studies.pruning.sections.pair_question import PairQuestion
 
 QUESTION = PairQuestion(
+    name="alike_by_frequency",
     question="Are classes of similar frequency forgotten alike?",
     x=FREQUENCY,
     statistic=RHO,

@@ -9,6 +9,7 @@ from prunecxr.studies.pruning.sections.findings import Findings
 from prunecxr.studies.pruning.sections.pair_question import PairQuestion
 
 QUESTION = PairQuestion(
+    name="cooccurring_alike",
     question="Are classes that occur together forgotten alike?",
     x=OVERLAP_GIVEN_FREQUENCY,
     statistic=PARTIAL_RHO,
