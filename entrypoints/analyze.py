@@ -7,7 +7,10 @@ from prunecxr.options.declaration import Declaration
 from prunecxr.studies.kinds import KINDS
 from prunecxr.studies.pruning.options import PopulationOption
 
-GALLERY = ("dataset", "images", "labels", "id_column", "subject_column", "ignore_columns", "label_map", "image_size")
+GALLERY = (
+    "dataset", "images", "labels", "id_column", "subject_column", "ignore_columns", "metadata", "metadata_table",
+    "label_map", "image_size",
+)  # fmt: skip
 
 DECLARATION = Declaration(
     name="analyze",

@@ -6,7 +6,9 @@ from prunecxr.options.declaration import Declaration
 from prunecxr.studies.kinds import KINDS
 from prunecxr.studies.pruning.options import ImportOptions
 
-LABELS = ("dataset_name", "id_column", "subject_column", "ignore_columns", "label_map")
+LABELS = (
+    "dataset_name", "id_column", "subject_column", "ignore_columns", "metadata", "metadata_table", "label_map",
+)  # fmt: skip
 
 DECLARATION = Declaration(
     name="import_predictions",

@@ -28,6 +28,7 @@ class Study:
     pruned: np.ndarray
     pie_sparsity: float
     by_seed: tuple[xr.DataArray, xr.DataArray]
+    predictions: xr.DataArray
 
     @property
     def arguments(self) -> tuple:
@@ -66,7 +67,7 @@ def make_study(
     difficulty = rng.normal(size=(2, len(names)))
     skill, breaking = 2.4 - 0.5 * rarity + 0.35 * difficulty[0], 0.84 - 0.16 * rarity + 0.04 * difficulty[1]
     pie_sparsity = min(sparsities, key=lambda k: abs(k - 0.9))
-    stacks = {k: np.zeros((n_seeds, *truth.shape)) for k in (0.0, pie_sparsity)}
+    stack = np.zeros((n_seeds, len(sparsities), *truth.shape), np.float32)
     scores = np.full((len(CLASS_SCORES), n_seeds, len(sparsities), len(names)), np.nan)
     shared = rng.normal(size=truth.shape)
     for s in range(n_seeds):
@@ -77,8 +78,7 @@ def make_study(
             signal = strength * kept * truth + noise * (0.4 + 0.6 * kept)
             probabilities = 1 / (1 + np.exp(-(logit + signal)))
             scores[:, s, k] = class_scores(truth, probabilities, names)[list(CLASS_SCORES)].to_numpy().T
-            if sparsity in stacks:
-                stacks[sparsity][s] = probabilities
+            stack[s, k] = probabilities
     dataset = xr.Dataset(
         {name: (("seed", "sparsity", "class"), values) for name, values in zip(CLASS_SCORES, scores, strict=True)},
         coords={
@@ -90,12 +90,14 @@ def make_study(
         },
         attrs={"n_test": n_images, "n_train": 4 * n_images},
     )
-    dense, pruned = (
-        xr.DataArray(stacks[k], dims=("seed", "image", "class"), coords={"seed": range(n_seeds)})
-        for k in (0.0, pie_sparsity)
+    predictions = xr.DataArray(
+        stack,
+        dims=("seed", "sparsity", "image", "class"),
+        coords={"seed": range(n_seeds), "sparsity": list(sparsities), "class": names},
     )
-    means = (one.mean("seed").to_numpy() for one in (dense, pruned))
-    return Study(dataset, labels, *means, pie_sparsity, (dense, pruned))
+    dense, pruned = (predictions.sel(sparsity=k, drop=True) for k in (0.0, pie_sparsity))
+    means = (one.mean("seed", dtype=np.float64).to_numpy() for one in (dense, pruned))
+    return Study(dataset, labels, *means, pie_sparsity, (dense, pruned), predictions)
 
 
 def histograms(n_seeds: int) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -17,55 +16,14 @@ from mlflow import MlflowClient
 from prunecxr.options.recipe import build_config, to_recipe
 from prunecxr.studies.pruning.config import Config
 from prunecxr.tracking import names
+from tests.commands import ROOT, assert_mistake, assert_one_line, entry_point, environment, mlflow_run, runs_of
 from tests.studies.conftest import SMALL
 
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def environment(tmp_path):
-    """An environment whose `python` is this one, with a store and a work folder of its own."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{clean['PATH']}"
-    return {
-        **clean,
-        "PATH": path,
-        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
-        "GIT_PYTHON_REFRESH": "quiet",
-    }
+__all__ = ["assert_mistake", "environment"]  # fixtures
 
 
 def options(tmp_path, **changes) -> dict[str, str]:
     return {**SMALL, "workdir": str(tmp_path / "work"), **changes}
-
-
-def mlflow_run(environment, tmp_path, entry="main", **parameters) -> subprocess.CompletedProcess[str]:
-    """`mlflow run . -e ENTRY -P ...`, started in a folder that is not the project's."""
-    command = [sys.executable, "-m", "mlflow", "run", str(ROOT), "--env-manager", "local", "--experiment-name", "mine"]
-    command += ["-e", entry]
-    for name, value in parameters.items():
-        command += ["-P", f"{name}={value}"]
-    return subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False
-    )
-
-
-def entry_point(environment, entry, **parameters) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        "-m",
-        f"entrypoints.{entry}",
-        *(f"--{name}={value}" for name, value in parameters.items()),
-    ]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
-
-
-def runs_of(environment, **tags):
-    client = MlflowClient(environment["MLFLOW_TRACKING_URI"])
-    experiment = client.get_experiment_by_name("mine").experiment_id
-    found = client.search_runs([experiment], max_results=1000)
-    wanted = {getattr(names, name): value for name, value in tags.items()}
-    return [run for run in found if wanted.items() <= run.data.tags.items()]
 
 
 def test_a_study_step_by_step_and_whole(environment, tmp_path):
@@ -81,7 +39,7 @@ def test_a_study_step_by_step_and_whole(environment, tmp_path):
     (variant,) = runs_of(environment, KIND="variant", SPARSITY="0.50")
     answer = mlflow_run(environment, tmp_path, "register", run=variant.info.run_id)
     assert answer.returncode == 0, answer.stderr
-    assert "models:/prunecxr-small-resnet18@seed-01-k50" in answer.stdout
+    assert "models:/prunecxr-small-shufflenet_v2_x0_5@seed-01-k50" in answer.stdout
     answer = mlflow_run(environment, tmp_path, "analyze", study="small")
     assert answer.returncode == 0, answer.stderr
     assert "missing (seed, sparsity): (0, 0), (0, 0.5), (0, 0.9)" in answer.stdout
@@ -161,19 +119,18 @@ def test_a_killed_training_continues_with_the_same_result(environment, tmp_path)
         ("main", {"device": "cuda:99"}, 3, "error: device cuda:99 is not available"),
     ],
 )
-def test_a_mistake_is_one_line(environment, entry, parameters, code, message):
-    answer = entry_point(environment, entry, **parameters)
-    assert answer.returncode == code, answer.stderr
-    said = [line for line in answer.stderr.splitlines() if line.startswith("error: ")]
-    assert len(said) == 1
-    assert said[0].startswith(message)
-    assert "Traceback" not in answer.stderr
+def test_a_mistake_is_one_line(assert_mistake, entry, parameters, code, message):
+    assert_mistake(entry, parameters, code, message)
+
+
+@pytest.mark.parametrize("entry", ["main", "htl", "tune"])
+def test_a_mistake_in_a_process(environment, entry):
+    answer = entry_point(environment, entry, epohcs="3")
+    assert_one_line(answer.returncode, answer.stderr, 2, "error: unknown option epohcs (did you mean epochs?)")
 
 
 def test_a_store_that_is_not_there_is_the_environments_fault(environment, tmp_path):
     answer = entry_point(
         {**environment, "MLFLOW_TRACKING_URI": "sqlite:////proc/nowhere/mlflow.db"}, "main", **options(tmp_path)
     )
-    assert answer.returncode == 3
-    assert "error: tracking store sqlite:////proc/nowhere/mlflow.db" in answer.stderr
-    assert "Traceback" not in answer.stderr
+    assert_one_line(answer.returncode, answer.stderr, 3, "error: tracking store sqlite:////proc/nowhere/mlflow.db")

@@ -11,10 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.commands import ROOT, assert_mistake, entry_point, environment, mlflow_run, runs_of
 from tests.studies.localization.test_whole_study import ONE_SEED, SMALL_HTL
-from tests.test_end_to_end import ROOT, entry_point, environment, mlflow_run, runs_of
 
-__all__ = ["environment"]  # a fixture
+__all__ = ["assert_mistake", "environment"]  # fixtures
 
 TINY = {**SMALL_HTL, **ONE_SEED, "study": "tiny-htl"}
 
@@ -62,7 +62,7 @@ def test_a_study_killed_in_its_training_continues_to_the_same_scores(environment
     assert other.returncode == 0, other.stderr
     continued, undisturbed = scores_of(killed), scores_of(whole)
     assert set(continued) == set(undisturbed)
-    assert len(continued) == 6
+    assert len(continued) == 7
     for name, table in continued.items():
         assert table.equals(undisturbed[name]), name
     report = next(line for line in answer.stdout.splitlines() if line.startswith("report: "))
@@ -70,7 +70,7 @@ def test_a_study_killed_in_its_training_continues_to_the_same_scores(environment
     assert not list(checkpoints.iterdir())
 
     again = entry_point(killed, "htl", **chosen)
-    assert "study tiny-htl: 0 network(s) and searches made, 8 found" in again.stdout
+    assert "study tiny-htl: 0 network(s) and searches made, 9 found" in again.stdout
     assert {run.info.status for run in runs_of(killed)} == {"FINISHED"}
 
 
@@ -87,10 +87,5 @@ def test_a_study_killed_in_its_training_continues_to_the_same_scores(environment
         ({"device": "cuda:99"}, 3, "error: device cuda:99 is not available"),
     ],
 )
-def test_a_mistake_is_one_line(environment, tmp_path, parameters, code, message):
-    answer = entry_point(environment, "htl", workdir=str(tmp_path / "work"), **{**TINY, **parameters})
-    assert answer.returncode == code, answer.stderr
-    said = [line for line in answer.stderr.splitlines() if line.startswith("error: ")]
-    assert len(said) == 1
-    assert said[0].startswith(message)
-    assert "Traceback" not in answer.stderr
+def test_a_mistake_is_one_line(assert_mistake, tmp_path, parameters, code, message):
+    assert_mistake("htl", {"workdir": tmp_path / "work", **TINY, **parameters}, code, message)

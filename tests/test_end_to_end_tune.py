@@ -13,7 +13,9 @@ import pytest
 import yaml
 
 from prunecxr.tracking import names
-from tests.test_end_to_end import ROOT, entry_point, environment, mlflow_run, runs_of  # noqa: F401
+from tests.commands import ROOT, assert_mistake, environment, mlflow_run, runs_of
+
+__all__ = ["assert_mistake", "environment"]  # fixtures
 
 RECIPE = {
     "study": "small",
@@ -42,7 +44,7 @@ def table_of(run) -> pd.DataFrame:
     return pd.read_csv(f"{run.info.artifact_uri.removeprefix('file://')}/tables/trials.csv")
 
 
-def test_a_search_is_killed_continued_by_two_workers_and_its_recipe_runs(environment, tmp_path, recipe):  # noqa: F811
+def test_a_search_is_killed_continued_by_two_workers_and_its_recipe_runs(environment, tmp_path, recipe):
     chosen = {**environment, "MLFLOW_EXPERIMENT_NAME": "mine", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "entrypoints.tune", f"--recipe={recipe}", "--trials=5"]
     log = tmp_path / "log.txt"
@@ -86,10 +88,5 @@ def test_a_search_is_killed_continued_by_two_workers_and_its_recipe_runs(environ
         ({"storage": "postgresql://127.0.0.1:1/x"}, 3, "error: option storage: postgresql://127.0.0.1:1/x cannot be"),
     ],
 )
-def test_a_mistake_is_one_line(environment, recipe, parameters, code, message):  # noqa: F811
-    answer = entry_point(environment, "tune", recipe=recipe, **parameters)
-    assert answer.returncode == code, answer.stderr
-    said = [line for line in answer.stderr.splitlines() if line.startswith("error: ")]
-    assert len(said) == 1
-    assert said[0].startswith(message)
-    assert "Traceback" not in answer.stderr
+def test_a_mistake_is_one_line(assert_mistake, recipe, parameters, code, message):
+    assert_mistake("tune", {"recipe": recipe, **parameters}, code, message)

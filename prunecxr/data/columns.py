@@ -19,11 +19,17 @@ ID_COLUMNS = (
 SUBJECT_COLUMNS = (
     "subjid", "subjectid", "patientid", "subject", "patient", "subj", "pid", "participantid", "participant",
 )  # fmt: skip
+# What groups of patients and images go by; see `prunecxr.data.metadata`.
+RECOGNISED = {
+    "age": ("age", "patientage", "ageyears", "anchorage", "ageatstudy"),
+    "sex": ("sex", "patientsex", "patientgender", "gender", "patientsexdicom"),
+    "view": ("view", "viewposition", "appa", "projection", "frontallateral"),
+}
 METADATA_COLUMNS = frozenset((
-    *ID_COLUMNS, *SUBJECT_COLUMNS, "unnamed0", "study", "studyid", "series", "seriesid", "studyinstanceuid",
-    "seriesinstanceuid", "studydate", "studytime", "accessionnumber", "split", "fold", "age", "patientage",
-    "ageapproximate", "agegroup", "sex", "gender", "patientsex", "patientgender", "race", "ethnicity", "view",
-    "viewposition", "frontallateral", "appa", "projection", "followup", "findinglabels",
+    *ID_COLUMNS, *SUBJECT_COLUMNS, *(name for names in RECOGNISED.values() for name in names),
+    "unnamed0", "study", "studyid", "series", "seriesid", "studyinstanceuid",
+    "seriesinstanceuid", "studydate", "studytime", "accessionnumber", "split", "fold", "ageapproximate",
+    "agegroup", "race", "ethnicity", "followup", "findinglabels",
     "originalimagewidth", "originalimagewidthheight", "originalimagepixelspacingx", "originalimagepixelspacingxy",
     "height", "width", "rows", "columns", "manufacturer",
     "institution", "site", "hospital", "dataset", "report", "indication", "viewcodesequencecodemeaning",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from prunecxr.data.folders import FolderImages, FolderIndex
 from prunecxr.data.images import ImageSource
 from prunecxr.data.labels import LabelTable
+from prunecxr.data.metadata import open_metadata
 from prunecxr.data.published import COUNTS, differences
 from prunecxr.data.splits import check_splits, class_warnings, find_split_files, read_splits
 from prunecxr.errors import UserError
@@ -78,6 +79,7 @@ def open_tables(options: DataOptions) -> Dataset:
         subject_column=options.subject_column,
         ignore_columns=options.ignore_columns,
         label_map=options.label_map,
+        metadata=open_metadata(options),
     )
     index = FolderIndex(options.images.expanduser())
     images = {split: index.locate(table) for split, table in tables.items()}

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from prunecxr.data.datasets import DATASETS, Split, check_one_row_a_file, open_dataset, open_tables
 from prunecxr.data.folders import FolderIndex
 from prunecxr.data.imported import ImportedLabels, class_counts, read_imported_labels
+from prunecxr.data.metadata import open_metadata
 from prunecxr.data.published import differences
 from prunecxr.data.splits import class_warnings, find_split_files, read_splits
 from prunecxr.errors import UserError
-from prunecxr.options.sections import DataOptions
+
+if TYPE_CHECKING:  # the options are read here, and checked elsewhere
+    from prunecxr.options.sections import DataOptions
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ def _read_tables(options: DataOptions, name: str, train_labels: Path | None) -> 
         subject_column=options.subject_column,
         ignore_columns=options.ignore_columns,
         label_map=options.label_map,
+        metadata=open_metadata(options),
     )
     warnings = [warning for table in tables.values() for warning in table.warnings]
     warnings += class_warnings(tables) + differences(name, tables)

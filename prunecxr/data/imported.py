@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
 from prunecxr.data.labels import LabelTable
 from prunecxr.data.messages import some
+from prunecxr.data.metadata import open_metadata
 from prunecxr.data.published import COUNTS, IMAGES, differences
 from prunecxr.data.splits import class_warnings, read_splits
 from prunecxr.data.tables import RawTable, read_csv
 from prunecxr.errors import UserError
-from prunecxr.options.sections import DataOptions
+
+if TYPE_CHECKING:  # the options are read here, and checked elsewhere
+    from prunecxr.options.sections import DataOptions
 
 COUNT_COLUMNS = ("train_count", "count", "train")
 UNKNOWN = (
@@ -65,6 +68,7 @@ def read_imported_labels(
         subject_column=options.subject_column,
         ignore_columns=options.ignore_columns,
         label_map=options.label_map,
+        metadata=open_metadata(options),
     )
     counts = class_counts(tables, known if counted else None)
     warnings = [warning for table in tables.values() for warning in table.warnings] + class_warnings(tables)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,8 @@ class LabelTable:
         files: where each image is said to lie, relative to the image folder, shape (n,); None: only the id tells.
         source: the file it was read from, for messages; empty if there is none.
         warnings: what the user should know about how the table was read.
+        metadata: what is known of the images besides labels, see :mod:`prunecxr.data.metadata`; read of the test
+            images alone. It is no part of a data set's identity.
     """
 
     ids: np.ndarray
@@ -38,6 +40,7 @@ class LabelTable:
     files: np.ndarray | None = None
     source: str = ""
     warnings: tuple[str, ...] = ()
+    metadata: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)

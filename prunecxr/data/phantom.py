@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import sys
+from collections.abc import Sequence
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
@@ -37,6 +38,11 @@ PATIENT_SHARE = 20
 PATIENT_VARIANCE = 0.35
 # Label noise: a labelled sign is not drawn; an image carries a sign that is not labelled.
 UNDRAWN, UNLABELLED = 0.02, 0.01
+
+# Share of AP films, and which number of an exposure decides it: after its angle, scale, shift, blur and inspiration.
+SUPINE, SUPINE_AT = 0.4, 6
+# Patients, about as in NIH ChestX-ray14.
+MEAN_AGE, SD_AGE, MALE = 47.0, 17.0, 0.56
 
 FIGURES = Path(__file__).parent / "figures"
 
@@ -156,8 +162,29 @@ def phantom_tables(n_train: int, n_val: int, n_test: int, seed: int = 0) -> dict
         subjects = [f"{number:08d}" for number in mine[patient]]
         follow_up = np.arange(len(patient)) - np.repeat(np.cumsum(size) - size, size)
         ids = [f"{subject}_{visit:03d}.png" for subject, visit in zip(subjects, follow_up, strict=True)]
-        tables[split] = LabelTable(np.array(ids, object), np.array(subjects, object), labels, CLASSES)
+        metadata = phantom_metadata(ids, subjects, seed) if split == "test" else {}
+        tables[split] = LabelTable(
+            np.array(ids, object), np.array(subjects, object), labels, CLASSES, metadata=metadata
+        )
     return tables
+
+
+def phantom_metadata(ids: Sequence[str], subjects: Sequence[str], seed: int) -> dict[str, np.ndarray]:
+    """Age in years and sex of each image's patient, and the view that the image is drawn in; each of shape (n,).
+
+    No sign depends on age or sex: whatever differs between those groups is chance.
+    """
+    people = {subject: keyed_generator("demographics", seed, subject).standard_normal(2) for subject in set(subjects)}
+    ages = [float(np.clip(round(MEAN_AGE + SD_AGE * people[subject][0]), 1, 95)) for subject in subjects]
+    sexes = ["M" if ndtr(people[subject][1]) < MALE else "F" for subject in subjects]
+    views = ["AP" if _is_supine(image_id, seed) else "PA" for image_id in ids]
+    return {"age": np.array(ages), "sex": np.array(sexes, object), "view": np.array(views, object)}
+
+
+def _is_supine(image_id: str, seed: int) -> bool:
+    """Whether an image is drawn as an AP film: what `_breathe` decides, from the same number."""
+    last = keyed_generator("image", seed, image_id).random((len(DISEASES) + 2, CHOICES))[-1]
+    return bool(last[SUPINE_AT] < SUPINE)
 
 
 def _check_seed(seed: int) -> int:
@@ -230,7 +257,7 @@ def _breathe(thorax: Thorax, choices: Choices) -> None:
     """Depth of inspiration and view: a supine (AP) film magnifies the heart."""
     lift = choices.between(-0.03, 0.03)
     thorax.dome = [y + lift for y in thorax.dome]
-    if choices.chance(0.4):
+    if choices.chance(SUPINE):
         thorax.heart_width *= 1.05
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from prunecxr.data.labels import LabelTable, interpret
 from prunecxr.data.messages import count_is, some
+from prunecxr.data.metadata import MetadataOptions, read_metadata
 from prunecxr.data.tables import quoted, read_csv
 from prunecxr.errors import UserError
 
@@ -60,12 +61,14 @@ def read_splits(
     subject_column: str | None = None,
     ignore_columns: Iterable[str] = (),
     label_map: Mapping[str, int] | None = None,
+    metadata: MetadataOptions | None = None,
 ) -> dict[str, LabelTable]:
     """Read the tables of all splits, bring their classes into the order of the first, and check them for leaks.
 
     Args:
         files: the tables by split, as `find_split_files` returns them.
         id_column, subject_column, ignore_columns, label_map: as in `read_table`.
+        metadata: where to look for those of the test images; None: in the label table, by the names of its columns.
 
     Returns:
         The tables by split, with the same classes in the same order.
@@ -79,7 +82,15 @@ def read_splits(
     if unknown:
         columns = ", ".join(next(iter(raws.values())).header)
         raise UserError(f"ignore_columns: no table has a column {quoted(sorted(unknown))}; there are: {columns}")
-    tables = {split: interpret(raw, id_column, subject_column, ignored, label_map or {}) for split, raw in raws.items()}
+    metadata = metadata or MetadataOptions()
+    no_classes = ignored | frozenset(metadata.declared)
+    tables = {
+        split: interpret(raw, id_column, subject_column, no_classes, label_map or {}) for split, raw in raws.items()
+    }
+    if "test" in tables:
+        test = tables["test"]
+        read, noticed = read_metadata(raws["test"], test.ids.tolist(), test.subjects.tolist(), ignored, metadata)
+        tables["test"] = replace(test, metadata=read, warnings=(*test.warnings, *noticed))
     first = next(iter(tables.values()))
     tables = {split: _reordered(table, first) for split, table in tables.items()}
     check_splits(tables)

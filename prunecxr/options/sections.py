@@ -80,6 +80,14 @@ class DataOptions(Section):
         None, description="column of the patient id, or 'none' if every image is its own patient"
     )
     ignore_columns: Names = Field((), description="columns that are no labels")
+    metadata: Names = Field(
+        (),
+        description="columns that describe the patient or the image and are no labels, to compare groups by; age, sex "
+        "and view are recognised by their names",
+    )
+    metadata_table: InputPaths | None = Field(
+        None, description="further tables with such columns, joined by image id, or by patient where they have none"
+    )
     label_map: LabelMap = Field({}, description="what label values other than 0 and 1 mean, as in -1:0,blank:0")
     image_size: Whole = Field(256, ge=16, le=2048, description="side of the square the images are resized to, pixels")
     interpolation: Literal["bilinear", "bicubic", "box", "lanczos", "nearest"] = Field(
@@ -152,8 +160,25 @@ class AnalysisOptions(Section):
     )
     pie_sparsity: Real = Field(0.9, gt=0, lt=1, description="sparsity of the pruned models in the search for PIEs")
     pie_fraction: Real = Field(0.05, gt=0, le=0.5, description="share of the test images that are called PIEs")
+    specificity: Real = Field(
+        0.9,
+        gt=0,
+        lt=1,
+        description="specificity of the dense network on validation images at which its threshold is "
+        "set, and kept for its pruned variants",
+    )
     alpha: Real = Field(0.05, gt=0, lt=1, description="level below which a drop counts as significant")
     bootstrap: Whole = Field(2000, ge=100, le=100_000, description="resamples of patients behind an interval")
+    null: Whole = Field(
+        200, ge=0, le=10_000, description="simulated studies in which all classes are forgotten alike; 0: none"
+    )
+    reference_prevalence: Real = Field(
+        0.05, gt=0, lt=1, description="prevalence at which AP is compared between classes (scale ap_ref)"
+    )
+    scale: Literal["ap_ref", "auroc", "separability", "ap", "ap_chance"] = Field(
+        "ap_ref", description="scale on which a sparsity is called safe"
+    )
+    delta: Real = Field(0.10, gt=0, lt=1, description="largest relative loss that counts as safe")
     highlight: Pair = Field((), description="two classes to mark in the figures of pairs, as in Emphysema,Hernia")
 
 

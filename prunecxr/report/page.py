@@ -67,4 +67,4 @@ def _parts(report: Report[T], findings: T, pictures: Sequence[Illustration]) -> 
 
 def _tables(report: Report[T], findings: T) -> list[tuple[Section, Markup]]:
     tables = ((section, section.table(findings)) for section in report.sections if section.table is not None)
-    return [(section, html_table(table)) for section, table in tables if table is not None]
+    return [(section, html_table(table, section.marks)) for section, table in tables if table is not None]

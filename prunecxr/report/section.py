@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import pandas as pd
@@ -57,6 +57,7 @@ class Section(Generic[F]):
         part: heading that its figure stands under.
         table: what the page shows; None where the findings have no such table.
         note: what its columns mean.
+        marks: text of a cell -> CSS class: `good`, `bad` or `open`.
         csv: whether the table is a file; False where it is a part of another table, which is one.
         figure: draws it; called within the style of the report.
         caption: the sentence that the figure supports, with its numbers, n, tests and definitions.
@@ -71,6 +72,7 @@ class Section(Generic[F]):
     part: str = ""
     table: Callable[[F], pd.DataFrame | None] | None = None
     note: str = ""
+    marks: Mapping[str, str] = field(default_factory=dict)
     csv: bool = True
     figure: Callable[[F], Figure] | None = None
     caption: Callable[[F], str] = _no_words
@@ -89,11 +91,19 @@ class Section(Generic[F]):
 
 @dataclass(frozen=True)
 class Answer:
-    """What was asked, the answer in a sentence, and the numbers behind it."""
+    """What was asked, the answer in a sentence, and the numbers behind it.
+
+    Attributes:
+        name: of the question, in the table of verdicts; an answer without one is not in it.
+        state: what the answer comes to, for other programs: one of
+            :data:`prunecxr.analysis.verdicts.STATES`, or the value that was asked for.
+    """
 
     question: str
     verdict: str
     evidence: str = ""
+    name: str = ""
+    state: str = ""
 
     def __str__(self) -> str:
         return f"{self.verdict} {self.evidence}".strip()
@@ -125,6 +135,12 @@ class Report(Generic[T]):
         """What opens the page, in the order of the questions."""
         answers = [answer(findings) for answer in self.answers]
         return [answer for answer in answers if answer is not None]
+
+
+def verdict_table(answers: Sequence[Answer]) -> pd.DataFrame:
+    """The named answers as rows: question, answer (its state), sentence (as in the report)."""
+    rows = [(answer.name, answer.state, f"{answer.question} {answer.verdict}") for answer in answers if answer.name]
+    return pd.DataFrame(rows, columns=["question", "answer", "sentence"])
 
 
 def from_analysis(

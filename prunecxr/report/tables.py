@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -11,12 +13,17 @@ from markupsafe import Markup
 from prunecxr.report.wording import MINUS
 
 
-def html_table(table: pd.DataFrame) -> Markup:
-    """One table; numbers to four significant digits, nothing for NaN."""
+def html_table(table: pd.DataFrame, marks: Mapping[str, str] | None = None) -> Markup:
+    """One table; numbers to four significant digits, nothing for NaN.
+
+    Args:
+        marks: text of a cell -> CSS class.
+    """
+    marks = marks or {}
     text = [not pd.api.types.is_numeric_dtype(kind) for kind in table.dtypes]
     head = "".join(_cell("th", str(name), left) for name, left in zip(table.columns, text, strict=True))
     head = head.replace("_", "_<wbr>")  # where long names may break on paper
-    columns = [[_cell("td", _shown(value), left) for value in table.iloc[:, i]] for i, left in enumerate(text)]
+    columns = [[_cell("td", _shown(value), left, marks) for value in table.iloc[:, i]] for i, left in enumerate(text)]
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True))
     return Markup(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")  # every cell is escaped
 
@@ -38,8 +45,9 @@ def without_tests(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _cell(tag: str, text: str, left: bool) -> str:
-    kind = ' class="text"' if left else ""
+def _cell(tag: str, text: str, left: bool, marks: Mapping[str, str] = MappingProxyType({})) -> str:
+    names = [marks[text]] if text in marks else ["text"] * left
+    kind = f' class="{escape(names[0])}"' if names else ""
     return f"<{tag}{kind}>{escape(text)}</{tag}>"
 
 

@@ -8,17 +8,19 @@ import pandas as pd
 
 from prunecxr.report.illustration import illustrate
 from prunecxr.report.page import render
-from prunecxr.report.section import Report, T
+from prunecxr.report.section import Report, T, verdict_table
 
 
 def write(folder: Path, report: Report[T], findings: T, page: str = "report.html") -> None:
     """Write `tables/<name>.csv`, `figures/<name>.svg` and `.png`, and the page into a folder.
 
-    Every table of the findings is a file; so is that of a section of another name.
+    Every table of the findings is a file; so is that of a section of another name, and `verdicts`, the named answers.
     """
     for name in ("tables", "figures"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    for name, table in {**_own_tables(report, findings), **findings.tables}.items():
+    verdicts = verdict_table(report.answer(findings))
+    tables = {"verdicts": verdicts} if len(verdicts) else {}
+    for name, table in {**tables, **_own_tables(report, findings), **findings.tables}.items():
         table.to_csv(folder / "tables" / f"{name}.csv", index=False)
     pictures = illustrate(report.sections, findings)
     for picture in pictures:

@@ -131,7 +131,7 @@ def write_predictions(path: Path, ids: np.ndarray, classes: tuple[str, ...], pro
 def write_labels(
     path: Path, ids: np.ndarray, subjects: np.ndarray, classes: tuple[str, ...], labels: np.ndarray
 ) -> None:
-    """The test split's labels as Parquet: `id`, `subject_id`, one 0/1 column a class: what the analysis needs."""
+    """A split's labels as Parquet: `id`, `subject_id`, one 0/1 column a class: what the analysis needs."""
     table = pd.DataFrame(labels, columns=list(classes))
     table.insert(0, "subject_id", subjects.astype(str))
     table.insert(0, "id", ids.astype(str))
@@ -153,6 +153,19 @@ def write_test_split(
     write_labels(folder / names.test_labels(split), table.ids, table.subjects, table.classes, table.labels)
     counts.to_csv(folder / names.class_counts(split), index=False)
     (folder / names.data_warnings(split)).write_text("\n".join(warnings), encoding="utf-8")
+
+
+def write_metadata(folder: Path, split: str, table: LabelTable) -> None:
+    """What is known of the test images besides labels, as an artifact of a seed run; nothing where nothing is known.
+
+    Args:
+        split: fingerprint of the test split.
+    """
+    if not table.metadata:
+        return
+    path = folder / names.test_metadata(split)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame({"id": table.ids.astype(str), **table.metadata}).to_parquet(path, index=False)
 
 
 def write_recipe(folder: Path, recipe: Mapping[str, Any]) -> None:

@@ -47,6 +47,11 @@ def merged(noted: str, digests: Mapping[str, str]) -> str:
     return json.dumps(short, sort_keys=True, separators=(",", ":"))
 
 
+def is_noted(noted: str, artifact: str) -> bool:
+    """Whether a run has an artifact that is read back; false for those that the first versions logged."""
+    return artifact in _entries(noted)
+
+
 def is_intact(noted: str, artifact: str, path: Path) -> bool:
     """Whether a file holds what was logged; true as well for files without a digest, as earlier versions left them."""
     wanted = _entries(noted).get(artifact, "").split()

@@ -30,7 +30,7 @@ TRIAL = "prunecxr.trial"  # number of a search's trial
 TRIAL_STATE = "prunecxr.trial_state"  # running, complete, pruned or failed
 ERROR = "prunecxr.error"  # on trials: why one failed, or cannot be trained
 SETTING = "prunecxr.setting"  # of a localization study: supervised, semi or weak
-APPROACH = "prunecxr.approach"  # of a localization network: plain, focal, htl, random, class, sex, htl:<method>
+APPROACH = "prunecxr.approach"  # of a localization network: plain, htl, htl:<method>, or an arm's name
 PARENT = "mlflow.parentRunId"
 RUN_NAME = "mlflow.runName"
 NOTE = "mlflow.note.content"
@@ -43,6 +43,8 @@ NONZERO_WEIGHTS = "nonzero_weights"
 SHARE_BELOW = "share_below_0.01"  # on seed runs: of the dense model's prunable weights, by magnitude
 
 PREDICTIONS = "predictions.parquet"
+VAL_PREDICTIONS = "val_predictions.parquet"  # of a dense variant: those of the validation images
+VAL_LABELS = "val_labels.parquet"  # of a dense variant: id, subject_id, one 0/1 column a class
 SCORES = "scores.csv"
 VARIANT_RECIPE = "recipe.json"
 WEIGHT_HISTOGRAM = "weights/histogram.csv"  # on seed runs: magnitudes of the dense model's prunable weights
@@ -75,6 +77,11 @@ def lesion_table(split: str) -> str:
     return f"data/{split}.parquet"
 
 
+def lesion_floor(split: str) -> str:
+    """Artifact of a localization seed run: what a mask that marks nothing scores on the images of a split."""
+    return f"data/{split}_floor.parquet"
+
+
 def approach_suffix(approach: str) -> str:
     """`htl`, `htl-random`: run names and aliases admit letters, digits, `_` and `-`."""
     return re.sub(r"[^\w-]", "-", approach)
@@ -83,6 +90,11 @@ def approach_suffix(approach: str) -> str:
 def test_labels(test_split: str) -> str:
     """Artifact of a seed run: the labels of the test split of that fingerprint."""
     return f"data/{test_split}/test_labels.parquet"
+
+
+def test_metadata(test_split: str) -> str:
+    """Artifact of a seed run: id, and what is known of each test image: age, sex, view, declared columns."""
+    return f"data/{test_split}/test_metadata.parquet"
 
 
 def class_counts(test_split: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +12,16 @@ import pyarrow as pa
 import xarray as xr
 
 from prunecxr.errors import EnvironmentFault, UserError
-from prunecxr.tracking import names, runs
+from prunecxr.progress import progress
+from prunecxr.tracking import digests, names, runs
 from prunecxr.tracking.artifacts import read_arrow, read_table, read_text
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 
 SCORES = tuple(names.MEAN_METRICS)
 CLASS_COUNTS, IMAGE_COUNTS = ("train_count", "val_count", "test_count"), ("n_train", "n_val", "n_test")
+
+READERS = 4  # files that are read at a time: a server answers while another file is decoded
 
 
 @dataclass(frozen=True)
@@ -234,31 +238,83 @@ def _scores(
     )
 
 
-def read_predictions(store: Store, population: Population, sparsity: float) -> xr.DataArray:
-    """Probabilities of every seed that has this sparsity.
+def read_predictions(store: Store, population: Population) -> xr.DataArray:
+    """Probabilities of every variant.
 
     Returns:
-        dims (seed, image, class), float32; images in the order of the population's labels.
+        dims (seed, sparsity, image, class), float32; NaN where a variant is missing; images in the order of the
+        population's labels, the other dims as in its scores.
     Raises:
         EnvironmentFault: a prediction file is missing or does not hold the images of the test split.
     """
-    classes = [str(name) for name in population.scores["class"].to_numpy()]
-    chosen = population.variants[np.isclose(population.variants["sparsity"], sparsity)]
+    scores, variants = population.scores, population.variants
+    classes = [str(name) for name in scores["class"].to_numpy()]
     expected = pa.chunked_array([pa.array(population.labels["id"].tolist(), pa.string())])
-    stack = np.empty((len(chosen), len(expected), len(classes)), np.float32)
-    read = runs.get_all(store, chosen["run_id"])
-    for values, run_id in zip(stack, chosen["run_id"], strict=True):
+    seeds, sparsities = scores["seed"].to_numpy(), scores["sparsity"].to_numpy()
+    stack = np.full((len(seeds), len(sparsities), len(expected), len(classes)), np.nan, np.float32)
+    read = runs.get_all(store, variants["run_id"])
+
+    def fill(row: tuple[int, float, str]) -> None:
+        seed, sparsity, run_id = row
         table = read_arrow(read[run_id], names.PREDICTIONS, ["id", *classes])
         if not table["id"].cast(pa.string()).equals(expected):
             raise EnvironmentFault(f"run {run_id}: {names.PREDICTIONS} does not hold the images of the test split")
+        values = stack[np.searchsorted(seeds, seed), np.searchsorted(sparsities, sparsity)]
         for index, name in enumerate(classes):
             values[:, index] = table[name].to_numpy()
-    return xr.DataArray(stack, dims=("seed", "image", "class"), coords={"seed": chosen["seed"].to_numpy()})
+
+    rows = variants[["seed", "sparsity", "run_id"]].itertuples(index=False, name=None)
+    with ThreadPoolExecutor(READERS) as pool, progress(len(variants), "reading", "variant", delay=5) as bar:
+        for _ in pool.map(fill, rows):
+            bar.update()
+    coords = {"seed": seeds, "sparsity": sparsities, "class": classes}
+    return xr.DataArray(stack, dims=("seed", "sparsity", "image", "class"), coords=coords)
 
 
-def mean_over_seeds(predictions: xr.DataArray) -> np.ndarray:
-    """Mean of dims (seed, image, class) over seeds (paper A, section 2.3), shape (n_images, n_classes), float64."""
-    return predictions.transpose("seed", "image", "class").to_numpy().mean(axis=0, dtype=np.float64)
+def read_metadata(store: Store, population: Population) -> pd.DataFrame | None:
+    """What is known of the test images besides labels.
+
+    Returns:
+        id, then a column each of age (years), sex, view and what else was declared, in the order of the population's
+        labels; "" or NaN where an image has none. None where the study holds no metadata.
+    Raises:
+        EnvironmentFault: the table is missing, or does not hold the images of the test split.
+    """
+    newest = runs.get_existing(store, population.variants["run_id"].iloc[0])
+    artifact = names.test_metadata(_tag(newest, names.TEST_SPLIT))
+    for run in runs.get_all(store, population.variants["seed_run"].unique()).values():
+        if digests.is_noted(_tag(run, names.DIGESTS), artifact):
+            table = read_table(run, artifact)
+            if table["id"].tolist() != population.labels["id"].tolist():
+                raise EnvironmentFault(f"run {run.id}: {artifact} does not hold the images of the test split")
+            return table
+    return None
+
+
+def read_validation(store: Store, population: Population) -> tuple[xr.DataArray, pd.DataFrame] | None:
+    """What the dense networks say of the validation images.
+
+    Returns:
+        Probabilities, dims (seed, image, class), float32, of the seeds that have them, and the labels: id, subject_id,
+        one 0/1 column a class. None where no seed has any: imports have none, nor have studies of earlier versions.
+    Raises:
+        EnvironmentFault: a file is missing or damaged.
+    """
+    dense = population.variants[population.variants["sparsity"] == 0]
+    read = runs.get_all(store, dense["run_id"])
+    rows = zip(dense["seed"], dense["run_id"], strict=True)
+    kept = {s: read[r] for s, r in rows if digests.is_noted(_tag(read[r], names.DIGESTS), names.VAL_PREDICTIONS)}
+    if not kept:
+        return None
+    classes = [str(name) for name in population.scores["class"].to_numpy()]
+    labels = read_table(next(iter(kept.values())), names.VAL_LABELS)
+    tables = [read_table(run, names.VAL_PREDICTIONS) for run in kept.values()]
+    for run, table in zip(kept.values(), tables, strict=True):
+        if table["id"].tolist() != labels["id"].tolist():
+            raise EnvironmentFault(f"run {run.id}: {names.VAL_PREDICTIONS} does not hold the images of its labels")
+    stack = np.stack([table[classes].to_numpy(np.float32) for table in tables])
+    coords = {"seed": list(kept), "class": classes}
+    return xr.DataArray(stack, dims=("seed", "image", "class"), coords=coords), labels
 
 
 def read_weights(store: Store, population: Population) -> pd.DataFrame:

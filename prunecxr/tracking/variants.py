@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prunecxr.data.labels import LabelTable
 from prunecxr.evaluation.metrics import mean_scores
 from prunecxr.tracking import digests, names, runs
-from prunecxr.tracking.artifacts import write_predictions, write_recipe
+from prunecxr.tracking.artifacts import write_labels, write_predictions, write_recipe
 from prunecxr.tracking.runs import TrackedRun
 
 MEAN_AP = names.MEAN_METRICS["ap"]
@@ -43,6 +44,16 @@ def write_variant(
     write_predictions(folder / names.PREDICTIONS, ids, classes, predicted)
     scores.to_csv(folder / names.SCORES)
     write_recipe(folder, recipe)
+
+
+def write_validation(folder: Path, table: LabelTable, predicted: np.ndarray) -> None:
+    """What a dense network says of the validation images, and their labels: where thresholds are set.
+
+    Args:
+        predicted: probabilities, shape (n, n_classes).
+    """
+    write_predictions(folder / names.VAL_PREDICTIONS, table.ids, table.classes, predicted)
+    write_labels(folder / names.VAL_LABELS, table.ids, table.subjects, table.classes, table.labels)
 
 
 def score_metrics(scores: pd.DataFrame) -> dict[str, float]:

@@ -26,6 +26,8 @@ def options(dataset: str = "csv", **others: Any) -> Any:
         "subject_column": None,
         "ignore_columns": (),
         "label_map": {},
+        "metadata": (),
+        "metadata_table": None,
         "image_size": 64,
         "interpolation": "bilinear",
         "phantom_train": 60,

@@ -60,6 +60,7 @@ LOCALIZATION = {
     "batch_size": "16",
     "finetune_epochs": "1",
     "finetune_milestones": "1",
+    "class_weighted": "true",  # the default of their time
     "htl_rule": "top",
     "tau": "0.2",
     "baselines": "random,focal",

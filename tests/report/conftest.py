@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from prunecxr.report.illustration import Illustration, illustrate
-from prunecxr.studies.pruning.analysis.study import analyse
+from prunecxr.studies.pruning.analysis.rankings import measure
+from prunecxr.studies.pruning.analysis.study import Predicted, analyse
 from prunecxr.studies.pruning.sections.catalogue import SECTIONS
 from prunecxr.studies.pruning.sections.findings import Findings, gallery
 from tests import synthetic_study
@@ -25,6 +26,10 @@ def make_findings(make_study):
             scores = edit(scores)
         renamed = dict(zip(study.scores["class"].to_numpy(), scores["class"].to_numpy(), strict=True))
         labels = study.labels.rename(columns=renamed)
+        evaluated = scores["ap"].notnull().any("class")
+        predictions = study.predictions.assign_coords({"class": scores["class"].to_numpy()}).where(evaluated)
+        predictions = predictions.astype(np.float32)
+        predicted = Predicted(predictions, measure(predictions, labels))
         found = analyse(
             scores,
             labels,
@@ -33,6 +38,7 @@ def make_findings(make_study):
             by_seed=study.by_seed,
             others={"random": study.scores.assign(ap=study.scores["ap"] * np.exp(-4 * study.scores["sparsity"]))},
             histograms=synthetic_study.histograms(study.scores.sizes["seed"]),
+            predicted=predicted,
         )
         read = (lambda image_id: np.full((40, 30), int(image_id[:8]) % 256, np.uint8)) if images else None
         return Findings(

@@ -12,14 +12,12 @@ from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
-import optuna
 import pandas as pd
 import pytest
 from jinja2 import UndefinedError
 from matplotlib.figure import Figure
 
 import prunecxr
-from prunecxr.report.illustration import illustrate
 from prunecxr.report.page import render
 from prunecxr.report.section import Answer, Section
 from prunecxr.report.style import new_figure
@@ -31,11 +29,17 @@ from prunecxr.studies.readers.analysis import summary
 from prunecxr.studies.readers.sections import catalogue as readers
 from prunecxr.studies.readers.sections.findings import ReaderFindings
 from prunecxr.studies.search.sections import catalogue as search
-from tests.report.examples import answered, lesion_findings, lesion_scores
+from prunecxr.studies.search.sections.answer import answer as answer_of_search
+from tests.report.examples import answered, lesion_findings, lesion_scores, search_findings
 
 GOLDEN = Path(__file__).with_name("golden")
 CATALOGUES = {"pruning": pruning, "localization": localization, "readers": readers, "search": search}
-REPORTS = {"pruning": pruning.REPORT, "localization": localization.REPORT, "readers": readers.REPORT}
+REPORTS = {
+    "pruning": pruning.REPORT,
+    "localization": localization.REPORT,
+    "readers": readers.REPORT,
+    "search": search.REPORT,
+}
 WHATEVER_READERS_SAY = summary(answered(shift=2))
 
 
@@ -64,6 +68,7 @@ def examples(findings) -> dict[str, object]:
         "pruning": replace(findings, readers=WHATEVER_READERS_SAY),
         "localization": lesion_findings(lesion_scores()),
         "readers": ReaderFindings("tiny", {"reader_summary": WHATEVER_READERS_SAY}, provenance={"Readers": "3"}),
+        "search": search_findings(4),
     }
 
 
@@ -85,7 +90,8 @@ def test_an_element_is_one_object(study: str, examples, tmp_path) -> None:
     assert (tmp_path / "figures" / "made_up.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "tables" / "made_up.csv").read_text() == "class,surprise\nMass & more,0.5\n"
     tables = {path.stem for path in (tmp_path / "tables").iterdir()}
-    assert tables == {"made_up", *examples[study].tables}
+    assert tables - {"verdicts"} == {"made_up", *examples[study].tables}
+    assert ("verdicts" in tables) == (study != "readers")
 
 
 def test_what_has_no_data_is_left_out(findings) -> None:
@@ -204,15 +210,44 @@ def test_texts_are_the_golden_ones(study: str, examples) -> None:
         assert text == golden[name], name
 
 
-def test_a_search_draws_what_its_trials_allow() -> None:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=1))
-    study.optimize(lambda trial: trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True), n_trials=1)
-    drawn, absent = search.draw(study)
-    assert list(drawn) == ["history"]
-    assert set(absent) == {"importances", "slice", "parallel_coordinate"}
-    study.optimize(lambda trial: trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True), n_trials=3)
-    assert all(one.caption and one.alt for one in illustrate(search.SECTIONS, study))
+def test_a_search_draws_what_its_trials_allow(tmp_path) -> None:
+    absent = search.write_report(tmp_path, search_findings(1))
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {"history.png", "history.svg"}
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert [sentence for sentence in absent if sentence in page] == [
+        "No figure of importances: 1 complete trial.",
+        "No figure of values along each option: 1 complete trial.",
+        "No figure of trials across all options: 1 complete trial.",
+    ]
+
+
+def test_a_search_shows_every_figure_with_its_words(tmp_path) -> None:
+    findings = search_findings(4)
+    assert search.write_report(tmp_path, findings) == []
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    figures = [section for section in search.SECTIONS if section.figure is not None]
+    assert len(figures) == page.count("<figure ") == 4
+    for section in figures:
+        assert f'<img alt="{section.alt(findings)}"' in page
+        assert section.caption(findings) in page
+    assert "mean AP" not in page  # what is maximised has the words that it is given
+
+
+@pytest.mark.parametrize(
+    ("values", "own", "said"),
+    [
+        ([0.25, 0.5], 0, "The recipe's own options (trial 0, complete): 0.2500."),
+        ([0.5, 0.25], 0, "They are the recipe's own."),
+        ([None, 0.25], 0, "The recipe's own options (trial 0, failed) have no value."),
+        ([0.5, 0.25], None, "learning_rate=0.001. The best of 2 trials"),
+    ],
+)
+def test_the_best_options_stand_beside_the_recipes_own(values, own, said) -> None:
+    findings = search_findings(len(values), values, own)
+    answer = answer_of_search(findings)
+    best = max((value, -trial) for trial, value in enumerate(values) if value is not None)
+    assert answer.verdict == f"Those of trial {-best[1]}: validation IoU {best[0]:.4f}."
+    assert said in answer.evidence
 
 
 def test_a_value_that_a_template_lacks_is_an_error() -> None:

@@ -59,7 +59,7 @@ def test_a_damaged_file_is_named(sqlite_store, artifact, damage):
     run = log_variant(sqlite_store, seed_run, 0.5)
     damage(file_of(run if artifact == names.PREDICTIONS else seed_run, artifact))
     with pytest.raises(EnvironmentFault, match="is damaged .*restore it, or delete the run") as caught:
-        query.read_predictions(sqlite_store, query.read_population(sqlite_store, "s", "magnitude"), 0.5)
+        query.read_predictions(sqlite_store, query.read_population(sqlite_store, "s", "magnitude"))
     assert artifact in str(caught.value)
     assert (run.id if artifact == names.PREDICTIONS else seed_run.id) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -69,10 +69,10 @@ def test_what_earlier_versions_logged_is_read_without_digests(sqlite_store):
     run = log_variant(sqlite_store, log_seed(sqlite_store, 3), 0.5)
     run.put_tag(names.DIGESTS, "")
     population = query.read_population(sqlite_store, "s", "magnitude")
-    assert query.read_predictions(sqlite_store, population, 0.5).shape == (1, len(IDS), len(CLASSES))
+    assert query.read_predictions(sqlite_store, population).shape == (1, 1, len(IDS), len(CLASSES))
     truncate(file_of(run, names.PREDICTIONS))
     with pytest.raises(EnvironmentFault, match=f"run {run.id}: its artifact predictions.parquet is damaged"):
-        query.read_predictions(sqlite_store, population, 0.5)
+        query.read_predictions(sqlite_store, population)
 
 
 def test_files_that_are_logged_again(sqlite_store):

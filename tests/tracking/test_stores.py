@@ -188,24 +188,16 @@ def test_scores_labels_and_gaps_come_back(study):
     assert population.warnings == ("noticed",)
 
 
-def mean_at(store, population, sparsity):
-    return query.mean_over_seeds(query.read_predictions(store, population, sparsity))
-
-
-def test_mean_predictions_average_the_seeds_that_are_there(study):
+def test_predictions_of_every_variant(study):
+    """Missing variants are NaN, the others as they were logged."""
     population = query.read_population(study, "s", "magnitude")
-    both = mean_at(study, population, 0.9)
-    assert both == pytest.approx((probabilities_of(3, 0.9) + probabilities_of(7, 0.9).astype(float)) / 2, rel=1e-6)
-    assert mean_at(study, population, 0.5) == pytest.approx(probabilities_of(3, 0.5))
-
-
-def test_predictions_come_seed_by_seed(study):
-    population = query.read_population(study, "s", "magnitude")
-    stack = query.read_predictions(study, population, 0.9)
-    assert stack.dims == ("seed", "image", "class")
-    assert stack["seed"].to_numpy().tolist() == [3, 7]
+    stack = query.read_predictions(study, population)
+    assert stack.dims == ("seed", "sparsity", "image", "class")
+    assert stack["class"].to_numpy().tolist() == population.scores["class"].to_numpy().tolist()
     for seed in (3, 7):
-        assert np.array_equal(stack.sel(seed=seed).to_numpy(), probabilities_of(seed, 0.9))
+        assert np.array_equal(stack.sel(seed=seed, sparsity=0.9).to_numpy(), probabilities_of(seed, 0.9))
+    assert np.array_equal(stack.sel(seed=3, sparsity=0.5).to_numpy(), probabilities_of(3, 0.5))
+    assert np.isnan(stack.sel(seed=7, sparsity=0.5)).all()
 
 
 def test_other_methods_of_the_population_stand_beside(study):
@@ -234,7 +226,7 @@ def test_predictions_of_other_images_are_refused(study):
     log_variant(study, runs.find(study, "seed", {names.SEED: "7"}), 0.5, ids=IDS[::-1])
     population = query.read_population(study, "s", "magnitude")
     with pytest.raises(EnvironmentFault, match="does not hold the images"):
-        mean_at(study, population, 0.5)
+        query.read_predictions(study, population)
 
 
 def test_unfinished_variants_do_not_count(study):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 METRICS = ("background", "foreground", "mean", "dice")
+AT_ONCE = 256  # masks that are compared at a time, where they are read from a file
 
 
 def overlaps(predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -56,11 +57,33 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def score_images(predicted: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
-    """The scores of every image: columns background and foreground (IoU), mean (of the two), dice (mean of the two)."""
+    """The scores of every image: columns background and foreground (IoU), mean (of the two), dice (mean of the two),
+    and area, the share of the image that is marked."""
     iou, dice = iou_per_image(predicted, truth), dice_per_image(predicted, truth)
     return pd.DataFrame(
-        {"background": iou[:, 0], "foreground": iou[:, 1], "mean": iou.mean(axis=1), "dice": dice.mean(axis=1)}
-    )
+        {
+            "background": iou[:, 0], "foreground": iou[:, 1], "mean": iou.mean(axis=1), "dice": dice.mean(axis=1),
+            "area": areas(predicted),
+        }
+    )  # fmt: skip
+
+
+def floor_scores(truth: np.ndarray) -> pd.DataFrame:
+    """What a mask that marks nothing scores on every image: background and foreground (IoU), and the lesion's area.
+
+    The background of small lesions has a high IoU without any network; what lies above it is what a network can lose.
+    """
+    parts = []
+    for start in range(0, len(truth), AT_ONCE):
+        masks = np.asarray(truth[start : start + AT_ONCE])
+        scores = score_images(np.zeros_like(masks), masks)[["background", "foreground"]]
+        parts.append(scores.assign(area=areas(masks)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def areas(masks: np.ndarray) -> np.ndarray:
+    """The share of every image that a mask (n, height, width) marks, shape (n,), float64."""
+    return (np.asarray(masks) != 0).mean(axis=(1, 2))
 
 
 def split_scores(scores: pd.DataFrame) -> dict[str, float]:

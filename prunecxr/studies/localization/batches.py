@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
+from typing import Self
 
 import numpy as np
 import torch
@@ -35,33 +37,47 @@ class LesionBatches:
         targets: masks (n, height, width) 0/1, which move with their image, or classes (n,), whole numbers.
         flip: random flips from left to right and from top to bottom.
         rotation: largest angle, degrees; 180 turns to every side.
-        index: the images to train on, such as the HTLs; None: all.
+        index: the images to train on, such as the HTLs; None: all. One that stands twice counts twice.
         """
         self.images, self.targets = images, targets
         self.index = np.arange(len(images)) if index is None else np.sort(np.asarray(index, dtype=np.int64))
+        self.n_drawn = len(self.index)
         self.batch_size, self.flip, self.rotation = batch_size, flip, rotation
         self.device, self.channels_last = device, channels_last
+
+    def drawing(self, per_epoch: int) -> Self:
+        """The same, of which every epoch shows that many (or all), drawn anew without replacement."""
+        fewer = copy.copy(self)
+        fewer.n_drawn = min(per_epoch, len(self.index))
+        return fewer
 
     @property
     def n_images(self) -> int:
         """Images per epoch."""
-        return len(self.index)
+        return self.n_drawn
 
     def __len__(self) -> int:
         """Steps per epoch."""
-        return len(batch_starts(len(self.index), self.batch_size))
+        return len(batch_starts(self.n_drawn, self.batch_size))
 
     def epoch(self, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Shuffled, augmented batches: inputs (b, 3, height, width) float32; masks (b, height, width) or classes (b,),
         int64."""
         generator = torch.Generator().manual_seed(seed)
-        for chosen in shuffled(len(self.index), self.batch_size, generator):
-            at = self.index[chosen]
+        index = self._drawn(generator)
+        for chosen in shuffled(len(index), self.batch_size, generator):
+            at = index[chosen]
             images = load_colour(self.images[at], self.device)
             targets = torch.from_numpy(np.asarray(self.targets[at], dtype=np.int64)).to(self.device, non_blocking=True)
             masks = targets if targets.ndim == 3 else None
             images, masks = augment_pairs(images, masks, self.flip, self.rotation, generator)
             yield to_input(images, self.channels_last), targets if masks is None else masks
+
+    def _drawn(self, generator: torch.Generator) -> np.ndarray:
+        """The images of one epoch, rising; nothing is drawn where these are all of them."""
+        if self.n_drawn == len(self.index):
+            return self.index
+        return np.sort(self.index[torch.randperm(len(self.index), generator=generator)[: self.n_drawn].numpy()])
 
 
 def augment_pairs(

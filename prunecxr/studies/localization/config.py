@@ -26,7 +26,8 @@ from prunecxr.options.types import (
 
 LESION_DATASETS = "prunecxr.studies.localization.lesions.catalogue:LESION_DATASETS"
 SETTINGS = ("supervised", "semi", "weak")
-BASELINES = ("focal", "random", "class", "sex")
+ARMS = "prunecxr.studies.localization.arms:ARMS"
+BASELINES = names_in(ARMS)
 
 
 def parse_numbers(value: Any) -> Any:
@@ -134,10 +135,22 @@ class FinetuningOptions(Section):
     finetune_epochs: Whole = Field(20, ge=1, le=10_000, description="epochs of fine-tuning")
     finetune_learning_rate: Real = Field(0.01, gt=0, le=10, description="learning rate of fine-tuning at the start")
     finetune_milestones: Rising = Field((15,), description="epochs after which that rate is divided by 10")
-    class_weighted: bool = Field(True, description="weight classes by inverse frequency in fine-tuning (equation 3)")
-    baselines: Baselines = Field(
-        BASELINES, description="focal (3), random (4), class (5), sex (6): what fine-tuning on HTLs is compared with"
+    class_weighted: bool = Field(
+        False,
+        description="weight classes by inverse frequency in fine-tuning (equation 3), which the plain network is "
+        "trained without",
     )
+    threshold: Literal["validation", "argmax"] = Field(
+        "argmax",
+        description="what an arm marks: probabilities above one half (argmax), or above the arm's own threshold of "
+        "highest foreground IoU on the validation images",
+    )
+    baselines: Baselines = Field(
+        BASELINES,
+        description=f"arms that fine-tuning on HTLs is compared with: {', '.join(BASELINES)} (focal, random, class, "
+        "sex: the paper's baselines 3 to 6)",
+    )
+    htl_repeats: Whole = Field(2, ge=1, le=100, description="all_htl: how many times more each HTL stands among all")
 
 
 class MiningOptions(Section):
@@ -187,3 +200,8 @@ class HtlConfig(Searchable):
     mining: MiningOptions = MiningOptions()
     analysis: HtlAnalysisOptions = HtlAnalysisOptions()
     execution: ExecutionOptions = ExecutionOptions()
+
+    def idle(self) -> dict[str, str]:
+        """What has no effect within a section, and the threshold where networks put out no probability of a pixel."""
+        boxes = {"threshold": "setting weak marks the insides of boxes"} if self.mining.setting == "weak" else {}
+        return super().idle() | boxes

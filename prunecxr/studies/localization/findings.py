@@ -13,12 +13,13 @@ import xarray as xr
 
 from prunecxr import __version__
 from prunecxr.errors import UserError
+from prunecxr.report.section import Answer
 from prunecxr.report.writing import write
 from prunecxr.studies.localization.analysis import study as htl_study
-from prunecxr.studies.localization.analysis.htl import METRICS, REGIONS
+from prunecxr.studies.localization.analysis.htl import MEASURED, REGIONS
 from prunecxr.studies.localization.analysis.study import PLAIN, Options, Scores
 from prunecxr.studies.localization.config import HtlConfig
-from prunecxr.studies.localization.results import SeedRuns, find_seeds, not_done, noticed
+from prunecxr.studies.localization.results import SeedRuns, find_seeds, not_asked, not_done, noticed
 from prunecxr.studies.localization.sections.catalogue import REPORT
 from prunecxr.studies.localization.sections.findings import GalleryRow, HtlFindings
 from prunecxr.tracking import names
@@ -27,6 +28,10 @@ from prunecxr.tracking.runs import TrackedRun
 from prunecxr.work.identity import code_digest, digest
 from prunecxr.work.once import Once, Step
 
+THRESHOLDS = {
+    "validation": "of highest foreground IoU on the validation images, for each network of table 2",
+    "argmax": "one half",
+}
 GALLERIES = 12  # pictures on the page
 # What an analysis follows from, besides the runs and the options: it is computed anew when this changes.
 CODE = (
@@ -72,7 +77,7 @@ def analyse(
         *notes,
         *(f"Seed {one.seed} is left out: it lacks {', '.join(one.missing)}." for one in every if one.missing),
     ]
-    told += [text for one in seeds for text in not_done(config, one)]
+    told += [text for one in seeds for text in not_done(config, one)] + not_asked(config)
     parts = {
         "runs": sorted(run_id for one in seeds for run_id in one.ids()),
         "options": config.analysis.model_dump(mode="json"),
@@ -111,7 +116,7 @@ def _make(run: TrackedRun, config: HtlConfig, seeds: Sequence[SeedRuns], notes: 
         provenance=_provenance(config, seeds, scores, run),
         alpha=config.analysis.alpha,
     )
-    _log(run, findings, tuple(f"{answer.question} {answer.verdict}" for answer in REPORT.answer(findings)))
+    _log(run, findings, REPORT.answer(findings))
 
 
 def _options(config: HtlConfig) -> Options:
@@ -133,35 +138,62 @@ def _scores(config: HtlConfig, seeds: Sequence[SeedRuns]) -> Scores:
     pool_name = "unlabelled" if config.mining.setting == "semi" else "train"
     known = {split: read_table(first.run, names.lesion_table(split)) for split in {"test", pool_name, "train"}}
     mined = [read_table(one.mining[config.mining.method], names.HTLS) for one in seeds]
-    train = _train_iou(config, seeds)
+    train, networks = _train_iou(config, seeds), _by_approach(seeds)
     return Scores(
         seeds=tuple(one.seed for one in seeds),
         pool=known[pool_name],
         is_htl=np.stack([table["htl"].to_numpy(bool) for table in mined]),
         drop=np.stack([table["drop"].to_numpy(float) for table in mined]),
         undefined=np.stack([table["relative_drop"].isna().to_numpy() for table in mined]),
-        networks=_networks(seeds),
+        networks=_measured(networks),
         pruned=_pruned(seeds),
+        pruned_images=_pruned_images(config, seeds),
+        costs=_costs(networks),
+        test_floor=_floor(seeds, "test"),
+        train_floor=None if train is None else _floor(seeds, "train"),
         test_subjects=known["test"]["subject"].tolist(),
         train_iou=train,
         train_subjects=None if train is None else known["train"]["subject"].tolist(),
     )
 
 
-def _networks(seeds: Sequence[SeedRuns]) -> dict[str, tuple[list[int], np.ndarray]]:
-    """Scores of single test images by approach, the plain network first."""
-    by_approach: dict[str, list[tuple[int, TrackedRun]]] = {}
+Networks = dict[str, list[tuple[int, TrackedRun]]]
+
+
+def _by_approach(seeds: Sequence[SeedRuns]) -> Networks:
+    """The runs of every approach with their seeds, the plain network first."""
+    by_approach: Networks = {}
     for one in seeds:
         dense = next(run for (_, fraction), run in one.pruned.items() if fraction == 0)
-        for approach, run in {PLAIN: dense, **one.networks}.items():
+        for approach, run in {PLAIN: dense, **one.networks}.items():  # plain: at its own threshold, where that is asked
             by_approach.setdefault(approach, []).append((one.seed, run))
+    return by_approach
+
+
+def _measured(networks: Networks) -> dict[str, tuple[list[int], np.ndarray]]:
+    """Scores of single test images by approach; earlier runs did not measure the area."""
     return {
         approach: (
             [seed for seed, _ in pairs],
-            np.stack([read_table(run, names.TEST_SCORES)[list(METRICS)].to_numpy() for _, run in pairs]),
+            np.stack([read_table(run, names.TEST_SCORES).reindex(columns=MEASURED).to_numpy() for _, run in pairs]),
         )
-        for approach, pairs in by_approach.items()
+        for approach, pairs in networks.items()
     }
+
+
+def _costs(networks: Networks) -> pd.DataFrame:
+    """What every network took, from the metrics of its run."""
+    noted = {
+        "images": "finetuning_images", "steps": "train_steps", "seconds": "train_seconds", "threshold": "threshold",
+    }  # fmt: skip
+    rows = []
+    for approach, pairs in networks.items():
+        for seed, run in pairs:
+            metrics = run.metrics()
+            rows.append(
+                {"seed": seed, "approach": approach} | {name: metrics.get(key, np.nan) for name, key in noted.items()}
+            )
+    return pd.DataFrame(rows)
 
 
 def _pruned(seeds: Sequence[SeedRuns]) -> pd.DataFrame:
@@ -173,6 +205,28 @@ def _pruned(seeds: Sequence[SeedRuns]) -> pd.DataFrame:
             scores = {region: metrics[names.LOCALIZATION_METRICS[region]] for region in REGIONS}
             rows.append({"seed": one.seed, "method": method, "fraction": fraction, **scores})
     return pd.DataFrame(rows)
+
+
+def _pruned_images(
+    config: HtlConfig, seeds: Sequence[SeedRuns]
+) -> dict[tuple[str, float], tuple[list[int], np.ndarray]]:
+    """Foreground IoU of single test images, of the pruned networks that table 3 compares."""
+    analysis = config.analysis
+    compared = [(method, k) for method in analysis.ablation_methods for k in analysis.ablation_fractions]
+    return {
+        variant: (
+            [one.seed for one in seeds],
+            np.stack([read_table(one.pruned[variant], names.TEST_SCORES)["foreground"].to_numpy() for one in seeds]),
+        )
+        for variant in compared
+        if all(variant in one.pruned for one in seeds)
+    }
+
+
+def _floor(seeds: Sequence[SeedRuns], split: str) -> pd.DataFrame | None:
+    """What a mask that marks nothing scores on each image of a split; None where the runs do not say."""
+    noted = [one.run for one in seeds if f"lesion_area/{split}" in one.run.metrics()]
+    return read_table(noted[0], names.lesion_floor(split)) if noted else None
 
 
 def _train_iou(config: HtlConfig, seeds: Sequence[SeedRuns]) -> xr.DataArray | None:
@@ -224,7 +278,8 @@ def _provenance(config: HtlConfig, seeds: Sequence[SeedRuns], scores: Scores, ru
         "Training": f"{training.epochs} epochs, {training.optimizer}, learning rate {training.learning_rate:g}, batch "
         f"{training.batch_size}",
         "Fine-tuning": f"{config.finetuning.finetune_epochs} epochs, learning rate "
-        f"{config.finetuning.finetune_learning_rate:g}",
+        f"{config.finetuning.finetune_learning_rate:g}, classes {_weighted(config)}",
+        "Threshold": THRESHOLDS["argmax" if mining.setting == "weak" else config.finetuning.threshold],
         "Pruning": f"{mining.method}, {mining.prune_fraction:g} of the weights",
         "HTL rule": f"{mining.htl_rule}, tau {mining.tau:g}",
         "Seeds": f"{len(seeds)}: {', '.join(str(one.seed) for one in seeds)}",
@@ -236,8 +291,13 @@ def _provenance(config: HtlConfig, seeds: Sequence[SeedRuns], scores: Scores, ru
     }
 
 
-def _log(run: TrackedRun, findings: HtlFindings, headlines: Sequence[str]) -> None:
+def _weighted(config: HtlConfig) -> str:
+    return "weighted by inverse frequency" if config.finetuning.class_weighted else "not weighted"
+
+
+def _log(run: TrackedRun, findings: HtlFindings, answers: Sequence[Answer]) -> None:
     """Tables, figures and the page, and the numbers that one compares analyses by."""
+    headlines = [f"{answer.question} {answer.verdict}" for answer in answers]
     with run.files() as folder:
         write(folder, REPORT, findings, names.REPORT)
         for name, texts in (("warnings", findings.warnings), ("answers", headlines)):

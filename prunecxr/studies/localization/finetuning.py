@@ -1,8 +1,8 @@
-"""The further networks of one seed: fine-tuned on HTLs or on images drawn otherwise, and with the focal loss."""
+"""The further networks of one seed: fine-tuned on HTLs, or as one of the arms that these are compared with."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,17 +12,18 @@ import pandas as pd
 from torch import nn
 
 from prunecxr.evaluation.engines import Evaluator
-from prunecxr.learning.loop import Learning, Session, run_epochs
-from prunecxr.learning.optimizers import Recipe
+from prunecxr.evaluation.regions.scores import iou_per_image
+from prunecxr.evaluation.regions.thresholds import ONE_HALF, best_threshold, move_threshold
+from prunecxr.learning.loop import EpochRecord, Learning, Session, run_epochs
 from prunecxr.learning.seeds import derive_seed
 from prunecxr.options.recipe import flatten
+from prunecxr.studies.localization.arms import ARMS, Pool
 from prunecxr.studies.localization.config import HtlTrainingOptions
 from prunecxr.studies.localization.losses import focal
-from prunecxr.studies.localization.sampling import DRAWN_BY, by_class, by_share, drawable, random_images
 from prunecxr.studies.localization.settings import recipe_of
 from prunecxr.studies.localization.task import LocalizationTask, test_metrics, write_tables
 from prunecxr.studies.localization.training import Examples
-from prunecxr.studies.localization.variants import HTL
+from prunecxr.studies.localization.variants import HTL, PLAIN
 from prunecxr.tracking import names, registry
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.work.once import Children
@@ -38,21 +39,24 @@ class Further:
 
     Attributes:
         children: runs of kind `htl_network` below the seed's.
+        keys: approach -> key.
         dense: the plain network, which all but the focal one start from; it is left as it is.
+        partner: loads another seed's plain network, for the arm that needs one.
     """
 
     task: LocalizationTask
     children: Children
+    keys: dict[str, str]
     dense: nn.Module
+    partner: Callable[[], nn.Module]
 
     @property
     def seed(self) -> int:
         return int(self.children.parent.tags[names.SEED])
 
-    @cached_property
-    def keys(self) -> dict[str, str]:
-        """Approach -> key."""
-        return self.task.choice.network_keys(self.children.parent.tags[names.KEY])
+    def plain(self) -> TrackedRun:
+        """Baseline 1: the plain network, evaluated like the others."""
+        return self._do(PLAIN, lambda run: self._log_scores(run, self._copy()))
 
     def focal(self) -> TrackedRun:
         """Baseline 3: trained from the start like the plain network, with the focal loss."""
@@ -64,35 +68,54 @@ class Further:
             learning = task.localizer.learning(
                 task.examples("train"), task.examples("val"), options, task.compute, loss
             )
-            self._train(
-                run, model, learning, recipe_of(options), Session(self.seed, desc=f"seed {self.seed}: focal loss")
-            )
-            self._log_scores(run, model, {})
+            session: Session[Any] = Session(self.seed, desc=f"seed {self.seed}: focal loss")
+            self._train(run, model, learning, options, session)
+            self._log_scores(run, model)
 
         return self._do("focal", make)
 
-    def finetune(self, approach: str, index: np.ndarray) -> TrackedRun:
+    def arm(self, approach: str, mined: pd.DataFrame) -> TrackedRun:
+        """The plain network, fine-tuned on the images of an arm for as many steps as on the HTLs.
+
+        Args:
+            mined: table of the pool, with the columns htl and iou_dense.
+        """
+        task, htl = self.task, np.flatnonzero(mined["htl"].to_numpy())
+        draw = ARMS[approach].draw
+        assert draw is not None  # those without are trained from the start
+        pool = Pool(
+            table=task.material.table(task.material.pool),
+            htl=htl,
+            dense=lambda: mined["iou_dense"].to_numpy(float),
+            disagreement=self._disagreement,
+            repeats=task.config.finetuning.htl_repeats,
+            rng=np.random.default_rng(derive_seed(self.seed, "baseline", approach)),
+        )
+        return self.finetune(approach, lambda: draw(pool), len(htl))
+
+    def finetune(self, approach: str, images: Callable[[], np.ndarray], per_epoch: int) -> TrackedRun:
         """The plain network, fine-tuned on some images of the pool (algorithms 1 to 3, line 5 to 7) and evaluated.
 
         Args:
-            approach: what chose the images.
-            index: rows of the pool.
+            approach: what chooses the images.
+            images: gives their rows of the pool.
+            per_epoch: how many of them an epoch shows.
         """
         task = self.task
 
         def make(run: TrackedRun) -> None:
-            model = place(task.build(self.seed), task.compute)
-            model.load_state_dict(state_of(self.dense))
+            model, index = self._copy(), images()
             options, examples = finetuning_options(task), self._pool
             weighted = task.config.finetuning.class_weighted
             loss = task.localizer.class_weighted(examples.targets, task.compute) if weighted else None
-            learning = task.localizer.learning(examples, task.examples("val"), options, task.compute, loss, index)
+            val = task.examples("val")
+            learning = task.localizer.learning(examples, val, options, task.compute, loss, index, per_epoch)
             draws = derive_seed(self.seed, "fine-tuning")  # the same for every approach
             session: Session[Any] = Session(draws, desc=f"seed {self.seed}: fine-tuning ({approach})")
-            self._train(run, model, learning, recipe_of(options), session)
+            self._train(run, model, learning, options, session)
             ids = task.material.table(task.material.pool)["id"].iloc[np.sort(index)]
-            self._log_scores(run, model, {"images.csv": pd.DataFrame({"id": ids})})
-            run.log(metrics={"finetuning_images": float(len(index))})
+            self._log_scores(run, model, pd.DataFrame({"id": ids}))
+            run.log(metrics={"finetuning_images": float(len(np.unique(index)))})
             if approach == HTL:
                 registry.log_model(run, model, task.settings(), HTL)
 
@@ -109,8 +132,25 @@ class Further:
         if task.localizer.task != "masks" or pool == "train":
             return task.examples(pool)
         images = task.material.pixels[pool].images
-        evaluator = Evaluator(self.dense, task.compute, task.execution.engine)
-        return Examples(images, np.concatenate(list(task.localizer.masks(evaluator, images))))
+        return Examples(images, np.concatenate(list(task.localizer.masks(self._evaluator(self.dense), images))))
+
+    def _disagreement(self) -> np.ndarray:
+        """1 - foreground IoU of what this seed's plain network and its partner's mark, of every image of the pool."""
+        images = self.task.material.pixels[self.task.material.pool].images
+        ours, theirs = (
+            self.task.localizer.masks(self._evaluator(model), images) for model in (self.dense, self.partner())
+        )
+        agreement = [iou_per_image(one, other)[:, 1] for one, other in zip(ours, theirs, strict=True)]
+        return 1 - np.concatenate(agreement)
+
+    def _copy(self) -> nn.Module:
+        """The plain network, to be changed."""
+        model = place(self.task.build(self.seed), self.task.compute)
+        model.load_state_dict(state_of(self.dense))
+        return model
+
+    def _evaluator(self, model: nn.Module) -> Evaluator:
+        return Evaluator(model, self.task.compute, self.task.execution.engine)
 
     def _do(self, approach: str, make: Any) -> TrackedRun:
         tags = {**self.task.tags(), names.SEED: str(self.seed), names.APPROACH: approach}
@@ -118,41 +158,42 @@ class Further:
         return self.children.do(self.keys[approach], name, tags, make)
 
     def _train(
-        self, run: TrackedRun, model: nn.Module, learning: Learning[Any], recipe: Recipe, session: Session[Any]
-    ) -> None:
+        self, run: TrackedRun, model: nn.Module, learning: Learning[Any], options: HtlTrainingOptions,
+        session: Session[Any],
+    ) -> None:  # fmt: skip
         checkpoint = self.task.checkpoint(run.tags[names.KEY])
         watched: Session[Any] = Session(session.seed, checkpoint, epoch_logger(run), session.desc)
-        run_epochs(model, learning, recipe, self.task.compute, watched)
+        epochs = run_epochs(model, learning, recipe_of(options), self.task.compute, watched)
+        run.log(metrics=_cost(epochs, len(learning.batches)))
 
-    def _log_scores(self, run: TrackedRun, model: nn.Module, tables: Mapping[str, pd.DataFrame]) -> None:
-        """Scores of a trained network on the test images, its options, and further tables; its checkpoint goes."""
-        scores = self.task.scored(Evaluator(model, self.task.compute, self.task.execution.engine), "test")
+    def _log_scores(self, run: TrackedRun, model: nn.Module, images: pd.DataFrame | None = None) -> None:
+        """The threshold of a trained network, its scores on the test images, and its options; its checkpoint goes.
+
+        Args:
+            model: is left with the threshold in its bias.
+            images: that it was fine-tuned on.
+        """
+        task = self.task
+        if task.choice.threshold == "validation":
+            val = task.examples("val")
+            threshold = best_threshold(self._evaluator(model), val.images, val.targets)
+            move_threshold(model, threshold)
+        else:
+            threshold = ONE_HALF
+        scores = task.scored(self._evaluator(model), "test")
         with run.files() as folder:
-            write_tables(folder, {names.TEST_SCORES: scores, **tables})
-        run.log(metrics=test_metrics(scores))
-        idle = self.task.config.idle()
-        options = flatten(self.task.config.finetuning).items()
+            write_tables(folder, {names.TEST_SCORES: scores, **({} if images is None else {"images.csv": images})})
+        run.log(metrics={**test_metrics(scores), "threshold": threshold})
+        idle = task.config.idle()
+        options = flatten(task.config.finetuning).items()
         finetuning = {f"cfg/{name}": text for name, text in options if name not in idle}
         run.log_new_params({"cfg/seed": str(self.seed), **finetuning})
-        self.task.checkpoint(run.tags[names.KEY]).unlink(missing_ok=True)
+        task.checkpoint(run.tags[names.KEY]).unlink(missing_ok=True)
 
 
-def baseline_images(task: LocalizationTask, seed: int, count: int) -> dict[str, np.ndarray]:
-    """Baselines 4, 5, 6: as many images of the pool as there are HTLs, drawn otherwise: approach -> rows of the pool.
-
-    One that nothing is known to draw by is left out.
-    """
-    table = task.material.table(task.material.pool)
-    drawn = {}
-    for approach in drawable(table, task.config.finetuning.baselines):
-        column, _ = DRAWN_BY[approach]
-        rng = np.random.default_rng(derive_seed(seed, "baseline", approach))
-        if approach == "random":
-            drawn[approach] = random_images(len(table), count, rng)
-        else:
-            draw = by_class if approach == "class" else by_share
-            drawn[approach] = draw(table[column].tolist(), count, rng)
-    return drawn
+def _cost(epochs: Sequence[EpochRecord], steps: int) -> dict[str, float]:
+    """What a training took: steps of one batch, and seconds with the validation after each epoch."""
+    return {"train_steps": float(steps * len(epochs)), "train_seconds": sum(epoch.seconds for epoch in epochs)}
 
 
 def finetuning_options(task: LocalizationTask) -> HtlTrainingOptions:

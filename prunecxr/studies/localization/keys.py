@@ -14,6 +14,14 @@ from prunecxr.work.identity import digest
 # Raised when the code starts to compute something else from the same options.
 VERSION = 1
 FINETUNING_VERSION = 2  # the same for fine-tuning alone; 2: classes are weighted alike for every approach
+# Of fine-tuning, as the first studies had them: what equals these does not enter a key, whatever the defaults are now.
+FIRST_DEFAULTS: dict[str, Any] = {
+    "finetune_epochs": 20,
+    "finetune_learning_rate": 0.01,
+    "finetune_milestones": [15],
+    "class_weighted": True,
+    "threshold": "argmax",
+}
 CONSEQUENCES = {"focal_gamma"}  # of the training options: those that the plain network does not depend on
 
 
@@ -51,14 +59,28 @@ def mining_key(pruned: str, rule: str, tau: float) -> str:
     return digest({"pruned": pruned, "rule": rule, "tau": f"{tau:.6f}"})
 
 
-def network_key(mining: str, approach: str, options: FinetuningOptions) -> str:
-    """One network that was fine-tuned on as many images as there are HTLs (or on these)."""
-    chosen = options.model_dump(mode="json", exclude_defaults=True, exclude={"baselines"})
-    parts = {"mining": mining, "approach": approach, "finetuning": chosen}
+def network_key(mining: str, approach: str, options: FinetuningOptions, partner: str = "") -> str:
+    """One network that was fine-tuned on as many images as there are HTLs (or on these).
+
+    Args:
+        partner: key of the other plain network that the images depend on, for the arms that need one.
+    """
+    given = options.model_dump(mode="json", exclude={"baselines", "htl_repeats"})
+    chosen = {name: value for name, value in given.items() if value != FIRST_DEFAULTS[name]}
+    parts: dict[str, Any] = {"mining": mining, "approach": approach, "finetuning": chosen}
+    parts |= {"htl_repeats": options.htl_repeats} if approach == "all_htl" else {}
+    parts |= {"partner": partner} if partner else {}
     return digest({"version": FINETUNING_VERSION, **parts})
 
 
-def focal_key(seed: str, evaluated: Mapping[str, str], setting: str, gamma: float) -> str:
+def plain_key(seed: str, evaluated: Mapping[str, str], setting: str, threshold: str) -> str:
+    """The plain network, evaluated at another threshold than one half."""
+    parts: dict[str, Any] = {"seed": seed, "evaluated": dict(evaluated), "setting": setting}
+    return digest({**parts, "approach": "plain", "threshold": threshold})
+
+
+def focal_key(seed: str, evaluated: Mapping[str, str], setting: str, gamma: float, threshold: str = "argmax") -> str:
     """One network trained like the plain one, but with the focal loss (baseline 3)."""
     parts: dict[str, Any] = {"seed": seed, "evaluated": dict(evaluated), "setting": setting}
+    parts |= {"threshold": threshold} if threshold != "argmax" else {}
     return digest({**parts, "approach": "focal", "gamma": f"{gamma:.6f}"})

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from prunecxr.studies.localization.arms import ARMS, Known
 from prunecxr.studies.localization.config import HtlConfig
 from prunecxr.studies.localization.keys import seed_key
-from prunecxr.studies.localization.sampling import FEWEST, drawable
-from prunecxr.studies.localization.variants import Choice
+from prunecxr.studies.localization.sampling import FEWEST
+from prunecxr.studies.localization.variants import DISAGREEMENT, HTL, Choice
 from prunecxr.tracking import names, runs
 from prunecxr.tracking.artifacts import read_table, read_text
 from prunecxr.tracking.runs import TrackedRun
@@ -69,7 +70,7 @@ def _seed_runs(run: TrackedRun, seed: int, choice: Choice) -> SeedRuns:
     mined = {method: mining.get(choice.mining_key(key, method)) for method in choice.mining_methods()}
     missing = [f"{method} at {k:g}" for (method, k), there in variants.items() if there is None]
     missing += [f"HTLs by {method}" for method, there in mined.items() if there is None]
-    wanted = choice.network_keys(key)
+    wanted = choice.network_keys(key, choice.partner_key(run.tags[names.TRAINING], seed))
     return SeedRuns(
         seed,
         run,
@@ -96,11 +97,25 @@ def not_done(config: HtlConfig, seed: SeedRuns) -> list[str]:
                 f"Seed {seed.seed}: {count} of {n_images} images are HTLs{by}, too few to fine-tune on; a lower tau"
                 " finds more."
             )
-    table = read_table(seed.run, names.lesion_table("unlabelled" if config.mining.setting == "semi" else "train"))
-    for approach in set(config.finetuning.baselines) - {"focal"} - set(drawable(table, config.finetuning.baselines)):
-        column = "diagnosis" if approach == "class" else approach
-        told.append(f"Seed {seed.seed}: no baseline of images by {approach}, the {column} of no image is known.")
+    known = _known(config, seed)
+    for approach in config.finetuning.baselines:
+        if lacking := ARMS[approach].lacks(known):
+            told.append(f"Seed {seed.seed}: no arm '{ARMS[approach].words}': {lacking}.")
+        elif approach == DISAGREEMENT and HTL in seed.networks and approach not in seed.networks:
+            told.append(f"Seed {seed.seed}: no arm '{ARMS[approach].words}': that other seed is not trained.")
     return sorted(told)
+
+
+def not_asked(config: HtlConfig) -> list[str]:
+    """A sentence about the arms that the options leave out."""
+    left = [arm.words for name, arm in ARMS.items() if name not in config.finetuning.baselines]
+    return [f"Arms that were not run (option baselines adds them): {'; '.join(left)}."] if left else []
+
+
+def _known(config: HtlConfig, seed: SeedRuns) -> Known:
+    setting = config.mining.setting
+    table = read_table(seed.run, names.lesion_table("unlabelled" if setting == "semi" else "train"))
+    return Known(table, setting == "supervised", len(config.seeds))
 
 
 def noticed(seed: SeedRuns) -> list[str]:

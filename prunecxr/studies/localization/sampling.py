@@ -1,6 +1,6 @@
-"""As many images as there are HTLs, chosen otherwise: what fine-tuning on HTLs is compared with (paper B, section 3).
+"""Ways of choosing some of the images, as the arms of `arms.py` do (baselines 4 to 6: paper B, section 3).
 
-All draw without replacement and return rising row numbers, int64.
+All choose without replacement and return rising row numbers, int64.
 """
 
 from __future__ import annotations
@@ -8,11 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 FEWEST = 2  # images to fine-tune on: batch norm has no statistics of one
-# Baselines 4, 5, 6: the column that images are drawn by, and what it holds where nothing is known.
-DRAWN_BY = {"random": ("", ""), "class": ("diagnosis", ""), "sex": ("sex", "unknown")}
 
 
 def random_images(n: int, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -52,10 +49,11 @@ def by_share(groups: Sequence[str], count: int, rng: np.random.Generator) -> np.
     return np.sort(np.concatenate(parts))
 
 
-def drawable(table: pd.DataFrame, baselines: tuple[str, ...]) -> list[str]:
-    """The baselines, of those that draw images, for which something is known to draw by."""
-    return [
-        approach
-        for approach, (column, unknown) in DRAWN_BY.items()
-        if approach in baselines and not (column and (table[column] == unknown).all())
-    ]
+def lowest(values: np.ndarray, count: int, ids: Sequence[str]) -> np.ndarray:
+    """The `count` images of the lowest values; ties go by id.
+
+    Args:
+        values: shape (n,), without NaN.
+        ids: of the images, length n.
+    """
+    return np.sort(np.lexsort((np.asarray(ids, dtype=str), values))[:count])

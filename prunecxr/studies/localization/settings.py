@@ -54,12 +54,14 @@ class Localizer:
         compute: Compute,
         loss: Loss | None = None,
         index: np.ndarray | None = None,
+        per_epoch: int | None = None,
     ) -> Learning[Any]:
         """What the network is to learn.
 
         Args:
             loss: cross-entropy if not given.
             index: the images to train on; None: all.
+            per_epoch: how many of them an epoch shows; None: all.
         """
         batches = LesionBatches(
             examples.images,
@@ -71,6 +73,8 @@ class Localizer:
             channels_last=compute.channels_last,
             index=index,
         )
+        if per_epoch is not None:
+            batches = batches.drawing(per_epoch)
         learnt = classification if self.task == "classes" else segmentation
         return learnt(batches, val, loss or cross_entropy(), compute)
 

@@ -31,7 +31,10 @@ def run_htl(store: Store, config: HtlConfig) -> None:
     study = open_study(once, config, task.material, adopt=True)
     with ending(study):
         study.resume()
-        seeds = each_seed(config.seeds, lambda seed: study_seed(once, task, study.id, seed))
+        trained = each_seed(config.seeds, lambda seed: train_seed(once, task, study.id, seed))
+        # Only now, as one of the arms compares the plain networks of two seeds.
+        seeds = each_seed(tuple(trained.done), lambda seed: study_seed(once, task, trained.done[seed]))
+        seeds.failed |= trained.failed
         outcome = findings.analyse(once, config, study, seeds.warnings())
         study.log(tags={names.NOTE: _note(config, task.material.dataset.name, outcome)})
     runs.claim_invocation(store, "htl", config.study, study.id, outcome.run.id)

@@ -12,7 +12,7 @@ from prunecxr.studies.localization import keys
 from prunecxr.studies.localization.config import HtlConfig
 
 DENSE = "magnitude"  # method of the variant at 0, which is the plain network itself
-HTL = "htl"
+HTL, PLAIN, DISAGREEMENT = "htl", "plain", "disagreement"
 
 
 @dataclass(frozen=True)
@@ -86,16 +86,46 @@ class Choice:
         variant = self.variant_keys(seed, method, mining.prune_fraction)[-1]
         return keys.mining_key(variant, mining.htl_rule, mining.tau)
 
-    def network_keys(self, seed: str) -> dict[str, str]:
-        """Approach -> key of every further network of a seed that the options ask for."""
-        finetuning = self.config.finetuning
+    @property
+    def threshold(self) -> str:
+        """Where the threshold of a mask comes from: `validation`, or `argmax` (one half; boxes have none)."""
+        return "argmax" if self.task == "classes" else self.config.finetuning.threshold
+
+    def partner(self, seed: int) -> int | None:
+        """The seed whose dense network a seed's is compared with: the next of the study, the first after the last."""
+        seeds = self.config.seeds
+        return seeds[(seeds.index(seed) + 1) % len(seeds)] if len(seeds) > 1 and seed in seeds else None
+
+    def partner_key(self, training: str, seed: int) -> str:
+        """The key of that network; empty if there is none.
+
+        Args:
+            training: what the plain networks share.
+        """
+        partner = self.partner(seed)
+        return "" if partner is None else keys.seed_key(training, partner)
+
+    def network_keys(self, seed: str, partner: str = "") -> dict[str, str]:
+        """Approach -> key of every further network of a seed that the options ask for.
+
+        Args:
+            seed: key of the plain network.
+            partner: as from `partner_key`; without it there is no arm that needs one.
+        """
+        finetuning = self.config.finetuning.model_copy(update={"threshold": self.threshold})
+        setting, evaluated = self.config.mining.setting, self.evaluated(test_alone=True)
         keyed: dict[str, str] = {}
         for method in self.mining_methods():
             mining = self.mining_key(seed, method)
             study_s = method == self.config.mining.method
             approaches = [HTL, *(b for b in finetuning.baselines if b != "focal")] if study_s else [f"{HTL}:{method}"]
-            keyed |= {approach: keys.network_key(mining, approach, finetuning) for approach in approaches}
+            for approach in approaches:
+                other = partner if approach == DISAGREEMENT else ""
+                if other or approach != DISAGREEMENT:
+                    keyed[approach] = keys.network_key(mining, approach, finetuning, other)
+        if self.threshold != "argmax":
+            keyed[PLAIN] = keys.plain_key(seed, evaluated, setting, self.threshold)
         if "focal" in finetuning.baselines:
-            gamma, setting = self.config.training.focal_gamma, self.config.mining.setting
-            keyed["focal"] = keys.focal_key(seed, self.evaluated(test_alone=True), setting, gamma)
+            gamma = self.config.training.focal_gamma
+            keyed["focal"] = keys.focal_key(seed, evaluated, setting, gamma, self.threshold)
         return keyed

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from prunecxr import __version__
@@ -16,13 +17,17 @@ from prunecxr.report.writing import write
 from prunecxr.studies.pruning import circumstances
 from prunecxr.studies.pruning.analysis import forgettability, gaps
 from prunecxr.studies.pruning.analysis import study as whole
+from prunecxr.studies.pruning.analysis.by_scale import ScaleOptions
 from prunecxr.studies.pruning.analysis.exemplars import nearest_sparsity
+from prunecxr.studies.pruning.analysis.rankings import Rankings, measure
+from prunecxr.studies.pruning.analysis.seed_halves import CommonSeeds, common_seeds
 from prunecxr.studies.pruning.config import highlighted_pair
 from prunecxr.studies.pruning.sections.catalogue import REPORT
-from prunecxr.studies.pruning.sections.findings import Findings, gallery
+from prunecxr.studies.pruning.sections.findings import Findings, GalleryItem, gallery
 from prunecxr.tracking import names, query
 from prunecxr.tracking.query import Population
 from prunecxr.tracking.runs import TrackedRun
+from prunecxr.tracking.store import Store
 from prunecxr.work.identity import code_digest, digest
 from prunecxr.work.once import Once, Step
 
@@ -145,32 +150,39 @@ class _Analysis:
     def make(self, run: TrackedRun, notes: list[str]) -> None:
         """Compute, draw and log."""
         population, store = self.population, self.once.store
-        by_seed, left_out = _of_common_seeds(
-            query.read_predictions(store, population, 0.0), query.read_predictions(store, population, self.pruned_at)
-        )
-        dense, pruned = (query.mean_over_seeds(predictions) for predictions in by_seed)
+        predicted = _predicted(store, population, self.options.reference_prevalence)
+        pruned_at, moved = _alive(predicted.rankings, self.pruned_at)
+        compared = _compared(predicted.predictions, pruned_at)
+        dense, pruned = _means(compared)
         histograms = query.read_weights(store, population)
         analysis = whole.analyse(
             population.scores,
             population.labels,
             dense,
             pruned,
-            _options(self.options, self.pruned_at, population.method),
-            by_seed=by_seed,
+            _options(self.options, pruned_at, population.method),
+            by_seed=(compared.dense, compared.pruned) if compared else None,
             others={other.method: other.scores for other in population.others},
             histograms=histograms,
+            predicted=predicted,
         )
-        notes = [*notes, *left_out, *gaps.weight_notes(histograms, population.scores)]
+        notes = [
+            *notes,
+            *moved,
+            *(compared.sentences() if compared else []),
+            *gaps.weight_notes(histograms, population.scores),
+        ]
         findings = Findings(
             study=population.study,
             tables={**analysis.tables, "training": circumstances.training_table(store, population)},
             warnings=[*population.warnings, *notes, *analysis.warnings],
-            gallery=gallery(analysis.tables["pies"], population.labels, dense, pruned, self.pictures.read),
+            gallery=_gallery(analysis.tables, population.labels, dense, pruned, self.pictures),
             gallery_note=self.pictures.note,
             provenance=_provenance(population, run, self.options),
             definition="published" if self.options.definition == "published" else "paper",
             alpha=self.options.alpha,
-            pie_sparsity=self.pruned_at,
+            pie_sparsity=pruned_at,
+            reference=self.options.reference_prevalence,
             highlight=self.highlight,
             readers=self.answers,
         )
@@ -178,21 +190,60 @@ class _Analysis:
         log_curves(run, population)
 
 
-def _of_common_seeds(dense: xr.DataArray, pruned: xr.DataArray) -> tuple[tuple[xr.DataArray, xr.DataArray], list[str]]:
-    """The predictions of the seeds that have both, and a sentence that names the others.
+def _predicted(store: Store, population: Population, reference: float) -> whole.Predicted:
+    """What the store holds of every variant and of the images."""
+    predictions = query.read_predictions(store, population)
+    rankings = measure(predictions, population.labels, reference)
+    metadata, validation = query.read_metadata(store, population), query.read_validation(store, population)
+    return whole.Predicted(predictions, rankings, metadata, validation)
 
-    Args:
-        dense, pruned: dims (seed, image, class).
-    """
-    sides = [set(side["seed"].to_numpy().tolist()) for side in (dense, pruned)]
-    common, left_out = sorted(sides[0] & sides[1]), sorted(sides[0] ^ sides[1])
-    if not common:
+
+def _compared(predictions: xr.DataArray, pruned_at: float) -> CommonSeeds | None:
+    """Predictions of the seeds that have both a dense and a pruned variant; None where ``pruned_at`` is NaN."""
+    if np.isnan(pruned_at):
+        return None
+    common = common_seeds(*(predictions.sel(sparsity=k, drop=True) for k in (0.0, pruned_at)))
+    if not common.dense.sizes["seed"]:
         raise UserError("no seed has both a dense and a pruned variant: there are no PIEs to be found")
-    named = ", ".join(map(str, left_out))
-    note = (
-        [f"PIEs are those of the seeds that have both variants; left out on both sides: {named}."] if left_out else []
-    )
-    return (dense.sel(seed=common), pruned.sel(seed=common)), note
+    return common
+
+
+def _means(compared: CommonSeeds | None) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+    """Mean predictions of dense and of pruned networks over seeds, each (n_images, n_classes)."""
+    if compared is None:
+        return None, None
+    dense, pruned = (one.mean("seed", dtype=np.float64).to_numpy() for one in (compared.dense, compared.pruned))
+    return dense, pruned
+
+
+def _gallery(
+    tables: Mapping[str, pd.DataFrame],
+    labels: pd.DataFrame,
+    dense: np.ndarray | None,
+    pruned: np.ndarray | None,
+    pictures: Pictures,
+) -> list[GalleryItem]:
+    """The PIEs to look at; none where there are no PIEs."""
+    if "pies" not in tables or dense is None or pruned is None:
+        return []
+    return gallery(tables["pies"], labels, dense, pruned, pictures.read)
+
+
+def _alive(rankings: Rankings, wanted: float) -> tuple[float, list[str]]:
+    """The sparsity of the PIEs, moved down where networks there have collapsed, and a sentence that says so."""
+    collapsed = rankings.sparsities[rankings.collapsed()]
+    if not np.isclose(collapsed, wanted).any():
+        return wanted, []
+    alive = rankings.sparsities[~rankings.collapsed() & (rankings.sparsities > 0) & (rankings.sparsities < wanted)]
+    if not len(alive):
+        return float("nan"), [
+            f"No PIEs: at {wanted:g}, and at every lower sparsity studied, the networks have collapsed."
+        ]
+    moved = float(alive.max())
+    return moved, [
+        f"At {wanted:g} the networks have collapsed: they no longer know half of the classes that the dense ones know. "
+        f"PIEs are those of {moved:g}, the highest sparsity below it that has not collapsed."
+    ]
 
 
 def _pie_sparsity(population: Population, options: AnalysisOptions) -> tuple[float, list[str]]:
@@ -219,6 +270,8 @@ def _options(options: AnalysisOptions, pruned_at: float, method: str) -> whole.O
         pie_fraction=options.pie_fraction,
         resamples=options.bootstrap,
         method=method,
+        scales=ScaleOptions(options.scale, options.delta, options.alpha, options.bootstrap // 4, options.null),
+        specificity=options.specificity,
     )
 
 
@@ -256,7 +309,7 @@ def _headline(tables: Mapping[str, Any]) -> dict[str, float]:
     numbers = {
         "dense_median_mean_ap": float(overall.loc[overall["sparsity"] == 0, "median_mean_ap"].iloc[0]),
         "first_significant_drop": float(dropped.min()) if len(dropped) else float("nan"),
-        "n_pies": float(tables["pies"]["is_pie"].sum()),
+        "n_pies": float(tables["pies"]["is_pie"].sum()) if "pies" in tables else 0.0,
     }
     for row in relations.itertuples(index=False):
         numbers[f"spearman_rho/{row.y}"] = float(row.spearman_rho)

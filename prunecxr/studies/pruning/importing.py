@@ -134,7 +134,7 @@ def read_source(config: Config, predictions: Path, labels: Path, train: Path | N
 
 def _not_classes(config: Config) -> tuple[str, ...]:
     subject = config.data.subject_column
-    return (*config.data.ignore_columns, *([subject] if subject else []))
+    return (*config.data.ignore_columns, *config.data.metadata, *([subject] if subject else []))
 
 
 def _asked_for(config: Config, files: PredictionFiles) -> Config:
@@ -173,6 +173,7 @@ def _import_all(once: Once, study: TrackedRun, config: Config, source: Source) -
     with TemporaryDirectory(prefix="prunecxr-") as folder:
         labels = source.labels
         artifacts.write_test_split(Path(folder), source.split, labels.test, labels.counts, labels.warnings)
+        artifacts.write_metadata(Path(folder), source.split, labels.test)
         seed_runs = {seed: _seed_run(once, study, config, source, seed, Path(folder)) for seed in source.files.seeds}
     children = {seed: once.children(run, "variant") for seed, run in seed_runs.items()}
     tags = {file.path: _variant_tags(config, source, file) for file in files}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 
@@ -24,7 +25,7 @@ from prunecxr.networks.families import build_model, build_skeleton, check_archit
 from prunecxr.options.recipe import flatten, to_recipe
 from prunecxr.studies.pruning import keys
 from prunecxr.studies.pruning.config import Config
-from prunecxr.studies.pruning.material import Evaluable
+from prunecxr.studies.pruning.material import Evaluable, Material
 from prunecxr.studies.pruning.rounding import rounding_effect
 from prunecxr.tracking import artifacts, names, registry, runs, variants
 from prunecxr.tracking.registry import Settings
@@ -141,17 +142,21 @@ class PruningTask(Task):
             raise UserError(f"option image_size: the network was trained with {trained}; evaluate it with the same")
 
     def log_evaluated_data(self, seed_run: TrackedRun) -> None:
-        """Test labels, class counts and warnings: once per test split."""
-        split = self.prints["test"][:16]
-        if seed_run.tags.get(names.TEST_SPLIT) == split:
+        """Test labels, class counts and warnings, once per test split; metadata whenever anything is evaluated."""
+        split, dataset = self.prints["test"][:16], self.material.dataset
+        is_new = seed_run.tags.get(names.TEST_SPLIT) != split
+        if not is_new and not dataset.test.table.metadata:
             return
-        dataset = self.material.dataset
         with seed_run.files() as folder:
-            artifacts.write_test_split(folder, split, dataset.test.table, self.material.counts(), dataset.warnings)
-        seed_run.log(tags={names.TEST_SPLIT: split})
+            artifacts.write_metadata(folder, split, dataset.test.table)
+            if is_new:
+                counts = self.material.counts()
+                artifacts.write_test_split(folder, split, dataset.test.table, counts, dataset.warnings)
+        if is_new:
+            seed_run.log(tags={names.TEST_SPLIT: split})
 
     def n_evaluated(self, method: Method, level: float) -> int:  # noqa: ARG002 (it is asked of every task)
-        return len(self.material.cached["test"].pixels)
+        return sum(len(self.material.cached[split].pixels) for split in self._evaluated(level))
 
     def predict(
         self,
@@ -159,25 +164,35 @@ class PruningTask(Task):
         method: Method,  # noqa: ARG002 (it is asked of every task)
         level: float,
         advance: Callable[[int], object],
-    ) -> np.ndarray:
-        """Probabilities of the test images, shape (n, n_classes), float32."""
-        logits = evaluator.logits(self.material.cached["test"].pixels, advance)
-        if not torch.isfinite(logits).all():
-            raise UserError(f"the network's outputs are not finite at sparsity {level:g}: it cannot be evaluated")
-        return probabilities(logits)
+    ) -> dict[str, np.ndarray]:
+        """Probabilities of the images of each split that is evaluated, shape (n, n_classes), float32."""
+        predicted = {}
+        for split in self._evaluated(level):
+            logits = evaluator.logits(self.material.cached[split].pixels, advance)
+            if not torch.isfinite(logits).all():
+                raise UserError(f"the network's outputs are not finite at sparsity {level:g}: it cannot be evaluated")
+            predicted[split] = probabilities(logits)
+        return predicted
 
-    def score(self, predicted: np.ndarray, variant: Variant) -> Scored:
+    def _evaluated(self, level: float) -> tuple[str, ...]:
+        """The splits that a variant predicts: thresholds are set on validation images, by the dense network."""
+        return ("test", "val") if level == 0 and "val" in self.material.cached else ("test",)
+
+    def score(self, predicted: Mapping[str, np.ndarray], variant: Variant) -> Scored:
         table = self.material.dataset.test.table
-        scores = class_scores(table.labels, predicted, table.classes)
+        scores = class_scores(table.labels, predicted["test"], table.classes)
         write = partial(
-            variants.write_variant,
-            ids=table.ids,
-            classes=table.classes,
-            predicted=predicted,
-            scores=scores,
-            recipe={**variant.recipe, "prunecxr": __version__},
+            self._write_variant, predicted=predicted, scores=scores, recipe={**variant.recipe, "prunecxr": __version__}
         )
         return Scored(variants.score_metrics(scores), write)
+
+    def _write_variant(
+        self, folder: Path, predicted: Mapping[str, np.ndarray], scores: pd.DataFrame, recipe: Mapping[str, Any]
+    ) -> None:
+        table = self.material.dataset.test.table
+        variants.write_variant(folder, table.ids, table.classes, predicted["test"], scores, recipe)
+        if "val" in predicted and isinstance(self.material, Material):
+            variants.write_validation(folder, self.material.dataset.val.table, predicted["val"])
 
     def registers(self, method: Method, level: float) -> bool:  # noqa: ARG002 (it is asked of every task)
         return level > 0 and level in self.config.compression.register_sparsities

@@ -9,7 +9,8 @@ from typing import Any
 from prunecxr import __version__
 from prunecxr.options.recipe import to_recipe
 from prunecxr.studies.search.ledger import BEST_EPOCH, ENDED, ERROR, OWN, Trial, as_study, best_of, count, table
-from prunecxr.studies.search.sections.catalogue import draw
+from prunecxr.studies.search.sections.catalogue import write_report
+from prunecxr.studies.search.sections.findings import SearchFindings
 from prunecxr.studies.search.subject import subject_of
 from prunecxr.studies.search.trials import conclude, find_run, params_of, summary_of, trial_key, with_options
 from prunecxr.tracking import names, runs
@@ -27,13 +28,13 @@ class Result:
     Attributes:
         best: the complete trial of the highest mean AP.
         own: the trial of the recipe's own options, None where the search leaves them out.
-        absent: figure -> why it was not drawn.
+        absent: why figures were not drawn, a sentence each.
     """
 
     trials: Sequence[Trial]
     best: Trial
     own: Trial | None
-    absent: dict[str, str]
+    absent: Sequence[str] = ()
 
 
 def log_result(run: TrackedRun, config: Any, data: Any, search: str, trials: Sequence[Trial]) -> Result | None:
@@ -48,17 +49,11 @@ def log_result(run: TrackedRun, config: Any, data: Any, search: str, trials: Seq
     if best is None:
         return None
     own = next((trial for trial in trials if trial.last.user_attrs.get(OWN)), None)
-    state = digest({"trials": [[str(trial.last.number), trial.state] for trial in trials]})
+    state = digest({"trials": [[str(trial.last.number), trial.state] for trial in trials], "page": names.REPORT})
     if run.tags.get(LOGGED) == state:
-        return Result(trials, best, own, {})
-    figures, absent = draw(as_study(trials, config.study))
+        return Result(trials, best, own)
     with run.files() as folder:
-        for name in ("tables", "figures"):
-            (folder / name).mkdir()
-        table(trials, list(config.search)).to_csv(folder / TABLE, index=False)
-        for name, (png, svg) in figures.items():
-            (folder / "figures" / f"{name}.png").write_bytes(png)
-            (folder / "figures" / f"{name}.svg").write_bytes(svg)
+        absent = write_report(folder, findings_of(run, config, trials))
         (folder / names.BEST_RECIPE).write_text(best_recipe(run, config, trials, best), encoding="utf-8")
     run.log(
         metrics={names.BEST_VAL_MEAN_AP: best.value or 0.0, "best_trial": best.index}
@@ -66,6 +61,26 @@ def log_result(run: TrackedRun, config: Any, data: Any, search: str, trials: Seq
         tags={LOGGED: state, names.NOTE: _note(config, trials, best, own)},
     )
     return Result(trials, best, own, absent)
+
+
+def findings_of(run: TrackedRun, config: Any, trials: Sequence[Trial]) -> SearchFindings:
+    """What the report of a search shows."""
+    failed = [trial for trial in trials if trial.state == "failed"]
+    return SearchFindings(
+        study=config.study,
+        trials=as_study(trials, config.study),
+        tables={"trials": table(trials, list(config.search))},
+        target=subject_of(config).what,
+        warnings=[f"Trial {trial.index} failed: {trial.last.user_attrs.get(ERROR, 'killed')}." for trial in failed],
+        provenance={
+            "Data set": config.data.dataset_name or config.data.dataset,
+            "Searched": ", ".join(config.search),
+            "Trials": said_counts(trials),
+            "Seed": str(config.seeds[0]),
+            "Run": f"{run.id} of experiment {run.store.experiment_name}",
+            "Made by": f"prunecxr {__version__}",
+        },
+    )
 
 
 def best_recipe(run: TrackedRun, config: Any, trials: Sequence[Trial], best: Trial) -> str:
@@ -124,7 +139,7 @@ def _note(config: Any, trials: Sequence[Trial], best: Trial, own: Trial | None) 
     ]
     if own is not None and own.value is not None:
         lines.append(f"The recipe's own options (trial {own.index}, {own.state}): {own.value:.4f}.")
-    lines.append(f"- `{names.BEST_RECIPE}`: the recipe for `main`; `{TABLE}`: every trial; `figures/`")
+    lines.append(f"- `{names.BEST_RECIPE}`: the recipe for `main`; `{TABLE}`: every trial; `{names.REPORT}`: figures")
     return "\n\n".join(line for line in lines if line)
 
 

@@ -191,11 +191,12 @@ def _say_result(store: Store, run: TrackedRun, what: str, result: Result) -> Non
     if failed:
         said = failed[-1].last.user_attrs.get(ERROR, "killed")
         print(f"warning: {len(failed)} trial(s) failed, each tried again in vain; the last one: {said}")
-    for name, why in result.absent.items():
-        print(f"figure {name} is not drawn: {why}")
+    for sentence in result.absent:
+        print(sentence)
     print(f"best: trial {best.index}, {what} {best.value:.4f}: {said_options(best)}")
     if own is not None and own.value is not None:
         print(f"the recipe's own options: trial {own.index}, {own.state}, {what} {own.value:.4f}")
+    print(f"report: {store.artifact_location(run.id, names.REPORT)}")
     print(f"trials: {store.artifact_location(run.id, TABLE)}")
     recipe = store.artifact_location(run.id, names.BEST_RECIPE)
     print(f"recipe: {recipe}")

@@ -11,7 +11,14 @@ from hypothesis.extra import numpy as arrays
 from monai.metrics import DiceMetric, MeanIoU
 from sklearn.metrics import f1_score, jaccard_score
 
-from prunecxr.evaluation.regions.scores import METRICS, dice_per_image, iou_per_image, score_images, split_scores
+from prunecxr.evaluation.regions.scores import (
+    METRICS,
+    dice_per_image,
+    floor_scores,
+    iou_per_image,
+    score_images,
+    split_scores,
+)
 
 
 def random_masks(n=12, size=9, seed=0):
@@ -74,7 +81,8 @@ def test_scores_are_symmetric_in_range_and_one_only_where_equal(pair):
 def test_a_split_is_the_mean_over_its_images():
     predicted, truth = random_masks(3)
     table = score_images(predicted, truth)
-    assert tuple(table.columns) == METRICS
+    assert tuple(table.columns) == (*METRICS, "area")
+    assert table["area"].to_numpy() == pytest.approx([mask.sum() / mask.size for mask in predicted])
     assert split_scores(table) == {name: pytest.approx(sum(table[name]) / 3) for name in METRICS}
     assert all(np.isnan(value) for value in split_scores(table.iloc[:0]).values())
 
@@ -82,3 +90,14 @@ def test_a_split_is_the_mean_over_its_images():
 def test_masks_of_other_shapes_are_refused():
     with pytest.raises(ValueError, match=r"\(1, 3, 3\) and \(1, 4, 4\)"):
         iou_per_image(np.zeros((1, 3, 3)), np.zeros((1, 4, 4)))
+
+
+def test_the_floor_is_what_a_mask_that_marks_nothing_scores():
+    _, truth = random_masks(3)
+    truth = np.concatenate([truth, np.zeros_like(truth[:1])] * 200)  # more than are compared at a time
+    floor = floor_scores(truth)
+    assert len(floor) == len(truth)
+    for row, mask in zip(floor.itertuples(index=False), truth, strict=True):
+        assert row.background == pytest.approx((mask == 0).sum() / mask.size)
+        assert row.foreground == (0 if mask.any() else 1)  # nothing was to be found, and nothing was
+        assert row.area == pytest.approx(mask.sum() / mask.size)

@@ -18,6 +18,7 @@ from prunecxr.studies.localization.analysis.groups import (
     groups,
     mined,
     planted,
+    random_jaccard,
     subgroups,
 )
 
@@ -148,6 +149,41 @@ def test_random_choice_stays_within_its_interval():
     )
     assert 0.92 <= inside.mean() <= 1
     assert table["precision"].mean() == pytest.approx(table["random_precision"].mean(), abs=0.01)
+
+
+def test_p_over_seeds_is_that_of_permuted_images():
+    """Six images of which two are hard; both seeds have the same two HTLs: one of 15 choices hits both."""
+    hard = np.array([True, True, False, False, False, False])
+    both = planted(hard, np.repeat(hard[None], 2, axis=0), (1, 2)).iloc[-1]
+    assert both["p"] == pytest.approx(1 / 15, abs=0.01)  # two-sided: none hit lies nearer to the expected 2/3
+    assert planted(hard, np.ones((1, 6), bool), (1,)).iloc[-1].isna()["p"]
+
+
+def test_images_of_one_patient_count_as_one():
+    rng = np.random.default_rng(5)
+    group, is_htl, drop = rng.choice(["a", "b"], 40), rng.random((2, 40)) < 0.3, rng.random((2, 40))
+    once = group_tests(group, is_htl, drop)
+    patient = np.repeat(np.arange(40), 3).astype(str)
+    thrice = group_tests(
+        np.repeat(group, 3), np.repeat(is_htl, 3, axis=1), np.repeat(drop, 3, axis=1), subjects=patient
+    )
+    assert thrice["p"].tolist() == pytest.approx(once["p"].tolist(), abs=0.02)
+    assert thrice["statistic"].tolist() == pytest.approx(once["statistic"].tolist())
+    assert (thrice["n"].tolist(), thrice["n_patients"].tolist()) == ([120, 120], [40, 40])
+
+
+def test_random_sets_overlap_as_simulated_ones_do():
+    rng = np.random.default_rng(6)
+    one = np.arange(50) < 12
+    found = []
+    for _ in range(4000):
+        other = np.zeros(50, bool)
+        other[rng.choice(50, 20, replace=False)] = True
+        found.append((one & other).sum() / (one | other).sum())
+    mean, high = random_jaccard(50, 12, 20)
+    assert mean == pytest.approx(np.mean(found), abs=0.005)
+    assert high == pytest.approx(np.quantile(found, 0.975, method="inverted_cdf"), abs=0.03)
+    assert random_jaccard(4, 4, 4) == (1, 1)
 
 
 def test_no_htl_has_no_precision():

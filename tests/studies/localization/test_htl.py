@@ -5,71 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from prunecxr.studies.localization.analysis import htl
 
 UNIT = st.integers(0, 100).map(lambda percent: percent / 100)
-
-
-def iou_array(values: np.ndarray, fractions: tuple[float, ...]) -> xr.DataArray:
-    return xr.DataArray(
-        values,
-        dims=("seed", "fraction", "image", "region"),
-        coords={"seed": np.arange(len(values)), "fraction": list(fractions), "region": list(htl.REGIONS)},
-    )
-
-
-def test_effect_by_hand():
-    """Two images: foreground 0.8 and 0.4 (mean 0.6) fall to 0.3 on average: half is lost; background a tenth."""
-    values = np.array([[[[1.0, 0.8], [1.0, 0.4]], [[0.9, 0.6], [0.9, 0.0]]]])
-    (row,) = htl.effect(iou_array(values, (0.0, 0.7)), resamples=200).itertuples(index=False)
-    assert row.fraction == 0.7
-    assert (row.drop_foreground, row.drop_background) == (pytest.approx(0.5), pytest.approx(0.1))
-    assert row.difference == pytest.approx(0.4)
-    assert np.isnan(row.sd_foreground)  # one seed has no SD
-    # resamples: both images, or one of them twice; foreground then loses 25% or all
-    assert (row.low, row.high) == (pytest.approx(0.15), pytest.approx(0.9))
-
-
-def test_effect_against_a_plain_loop():
-    rng = np.random.default_rng(0)
-    values = rng.random((3, 3, 7, 2))
-    table = htl.effect(iou_array(values, (0.0, 0.5, 0.9)), resamples=100).set_index("fraction")
-    for position, fraction in ((1, 0.5), (2, 0.9)):
-        for index, region in enumerate(htl.REGIONS):
-            drops = []
-            for seed in range(3):
-                dense = sum(values[seed, 0, i, index] for i in range(7)) / 7
-                pruned = sum(values[seed, position, i, index] for i in range(7)) / 7
-                drops.append((dense - pruned) / dense)
-            assert table.loc[fraction, f"drop_{region}"] == pytest.approx(np.mean(drops))
-            assert table.loc[fraction, f"sd_{region}"] == pytest.approx(pd.Series(drops).std())
-        assert table.loc[fraction, "low"] < table.loc[fraction, "high"]
-
-
-def test_effect_leaves_a_missing_variant_out_and_counts_the_rest():
-    values = np.random.default_rng(1).random((2, 2, 5, 2))
-    values[1, 1] = np.nan
-    (row,) = htl.effect(iou_array(values, (0.0, 0.7)), resamples=100).itertuples(index=False)
-    (alone,) = htl.effect(iou_array(values[:1], (0.0, 0.7)), resamples=100).itertuples(index=False)
-    assert row.n_seeds == 1
-    assert row.drop_foreground == alone.drop_foreground
-    values[0, 1] = np.nan
-    (none,) = htl.effect(iou_array(values, (0.0, 0.7)), resamples=100).itertuples(index=False)
-    assert none.n_seeds == 0
-    assert np.isnan([none.drop_foreground, none.low, none.difference]).all()
-
-
-def test_images_of_one_patient_are_drawn_together():
-    values = np.random.default_rng(2).random((1, 2, 6, 2))
-    (row,) = htl.effect(iou_array(values, (0.0, 0.7)), resamples=50, subjects=["a"] * 6).itertuples(index=False)
-    assert row.low == pytest.approx(row.high)
-    assert row.low == pytest.approx(row.difference)
 
 
 @given(arrays(np.float64, (2, 3, 4), elements=UNIT), arrays(np.float64, (2, 3, 4), elements=UNIT))
@@ -106,12 +50,12 @@ def test_drop_shares_are_means_of_the_seeds():
 
 def test_comparison_is_pandas_mean_and_sd():
     rng = np.random.default_rng(4)
-    table = pd.DataFrame(rng.random((6, 4)), columns=list(htl.METRICS)).assign(
+    table = pd.DataFrame(rng.random((6, 5)), columns=list(htl.MEASURED)).assign(
         seed=[0, 1, 2] * 2, approach=["plain"] * 3 + ["htl"] * 3
     )
     found = htl.comparison(table).set_index("approach")
     assert found.index.tolist() == ["plain", "htl"]
-    for metric in htl.METRICS:
+    for metric in htl.MEASURED:
         by = table.groupby("approach")[metric]
         assert found[metric].to_dict() == pytest.approx(by.mean().to_dict())
         assert found[f"{metric}_sd"].to_dict() == pytest.approx(by.std().to_dict())
@@ -119,11 +63,11 @@ def test_comparison_is_pandas_mean_and_sd():
 
 def test_paired_differences_over_seeds_are_scipys_paired_t():
     rng = np.random.default_rng(5)
-    images = {name: rng.random((3, 40, 4)) for name in ("plain", "htl")}
+    images = {name: rng.random((3, 40, 5)) for name in ("plain", "htl")}
     images["htl"] += 0.05
     seeds = dict.fromkeys(images, (10, 20, 30))
     table = htl.paired(images, seeds, resamples=500)
-    assert table["metric"].tolist() == list(htl.METRICS)
+    assert table["metric"].tolist() == list(htl.MEASURED)
     for index, row in enumerate(table.itertuples()):
         ours, theirs = images["htl"][..., index].mean(axis=1), images["plain"][..., index].mean(axis=1)
         tested = stats.ttest_rel(ours, theirs)
@@ -131,14 +75,16 @@ def test_paired_differences_over_seeds_are_scipys_paired_t():
         assert row.p_seeds == pytest.approx(tested.pvalue)
         interval = tested.confidence_interval(0.95)
         assert (row.low_seeds, row.high_seeds) == (pytest.approx(interval.low), pytest.approx(interval.high))
-        assert row.p_holm == row.p_seeds  # one approach is compared
+        assert row.p_holm == row.p >= row.p_seeds  # one approach is compared
+        assert row.low <= row.low_seeds + 1e-12
+        assert row.high >= row.high_seeds - 1e-12
         assert row.low_images < row.difference < row.high_images
 
 
 def test_the_interval_over_images_agrees_with_the_normal_one_of_many_images():
     rng = np.random.default_rng(6)
     difference = rng.normal(0.1, 0.3, 2_000)
-    images = {"htl": np.repeat(difference[None, :, None], 4, axis=2), "plain": np.zeros((1, 2_000, 4))}
+    images = {"htl": np.repeat(difference[None, :, None], 5, axis=2), "plain": np.zeros((1, 2_000, 5))}
     table = htl.paired(images, dict.fromkeys(images, (1,)), resamples=4_000)
     half = 1.96 * difference.std(ddof=1) / np.sqrt(2_000)
     row = table.iloc[1]
@@ -148,14 +94,14 @@ def test_the_interval_over_images_agrees_with_the_normal_one_of_many_images():
 
 
 def test_only_seeds_that_both_have_are_compared():
-    images = {"htl": np.stack([np.full((5, 4), 0.5), np.full((5, 4), 0.9)]), "random": np.full((1, 5, 4), 0.4)}
+    images = {"htl": np.stack([np.full((5, 5), 0.5), np.full((5, 5), 0.9)]), "random": np.full((1, 5, 5), 0.4)}
     table = htl.paired(images, {"htl": (1, 2), "random": (2,)}, resamples=100)
-    assert table["n_seeds"].tolist() == [1] * 4
-    assert table["difference"].tolist() == pytest.approx([0.5] * 4)
+    assert table["n_seeds"].tolist() == [1] * 5
+    assert table["difference"].tolist() == pytest.approx([0.5] * 5)
 
 
 def test_without_fine_tuning_on_htls_there_is_nothing_to_compare():
-    assert htl.paired({"plain": np.zeros((1, 3, 4))}, {"plain": (1,)}, resamples=100).empty
+    assert htl.paired({"plain": np.zeros((1, 3, 5))}, {"plain": (1,)}, resamples=100).empty
 
 
 def test_ablation_pairs_every_seed_with_its_own_dense_network():
@@ -171,20 +117,9 @@ def test_ablation_pairs_every_seed_with_its_own_dense_network():
     assert (table.loc["random", "n_seeds"], table.loc["random", "drop_foreground"]) == (1, pytest.approx(0.7))
 
 
-@settings(max_examples=25)
-@given(arrays(np.float64, (2, 2, 5, 2), elements=UNIT.map(lambda iou: 0.1 + 0.9 * iou)))
-def test_the_order_of_images_does_not_matter(values):
-    one = htl.effect(iou_array(values, (0.0, 0.7)), resamples=100).iloc[0, :6]
-    other = htl.effect(iou_array(values[:, :, ::-1], (0.0, 0.7)), resamples=100).iloc[0, :6]
-    assert np.allclose(one.to_numpy(), other.to_numpy(), equal_nan=True)
-
-
 def test_a_seed_whose_dense_network_finds_nothing_has_no_drop():
     values = np.random.default_rng(8).random((2, 2, 5, 2))
     values[1, 0, :, 1] = 0
-    (row,) = htl.effect(iou_array(values, (0.0, 0.7)), resamples=100).itertuples(index=False)
-    assert row.n_seeds == 1
-    assert np.isfinite(row.difference)
     _, summary = htl.drops(values[:, 0], values[:, 1])
     fore = summary.set_index("region").loc["foreground"]
     assert (fore["n_seeds"], fore["undefined"]) == (1, 2.5)
@@ -192,3 +127,46 @@ def test_a_seed_whose_dense_network_finds_nothing_has_no_drop():
     histogram, nothing = htl.drops(values[1:, 0], values[1:, 1])
     assert nothing.set_index("region").loc["foreground", ["median", "share_large"]].isna().all()
     assert histogram.set_index("region").loc["foreground", "share"].sum() == 0
+
+
+def test_a_measure_that_was_not_taken_has_no_row():
+    images = {name: np.random.default_rng(9).random((2, 6, 5)) for name in ("plain", "htl")}
+    images["plain"][..., 4] = np.nan
+    table = htl.paired(images, dict.fromkeys(images, (1, 2)), resamples=100)
+    assert table["metric"].tolist() == list(htl.METRICS)
+
+
+def test_p_is_adjusted_over_the_arms_of_a_metric():
+    rng = np.random.default_rng(10)
+    images = {name: rng.normal(0.05 * (name == "htl"), 0.1, (4, 60, 5)) for name in ("plain", "random", "all", "htl")}
+    table = htl.paired(images, dict.fromkeys(images, range(4)), resamples=100)
+    for _, rows in table.groupby("metric"):
+        assert rows["p_holm"].to_numpy() == pytest.approx(multipletests(rows["p"], method="holm")[1])
+
+
+def test_pruning_methods_are_paired_two_by_two_at_every_share():
+    rng = np.random.default_rng(11)
+    images = {
+        (method, share): ((1, 2, 3), rng.random((3, 30)) - 0.2 * (method == "random"))
+        for method in ("random", "magnitude", "taylor") for share in (0.2, 0.7)
+    }  # fmt: skip
+    images["taylor", 0.7] = ((2, 3), images["taylor", 0.7][1][1:])
+    table = htl.ablation_tests(images)
+    assert table[["fraction", "method", "other"]].to_numpy().tolist() == [
+        [k, *pair] for k in (0.2, 0.7)
+        for pair in (("random", "magnitude"), ("random", "taylor"), ("magnitude", "taylor"))
+    ]  # fmt: skip
+    assert table["n_seeds"].tolist() == [3, 3, 3, 3, 2, 2]
+    ours, theirs = images["random", 0.7][1][1:], images["taylor", 0.7][1]
+    assert table.loc[4, "difference"] == pytest.approx(ours.mean() - theirs.mean())
+    assert table["p_holm"].to_numpy() == pytest.approx(multipletests(table["p"], method="holm")[1])
+    assert htl.ablation_tests({}).empty
+
+
+def test_a_pruned_network_at_the_floor_has_lost_all_of_what_it_had_above_it():
+    rows = [(1, "magnitude", 0.0, 0.8, 0.95), (1, "magnitude", 0.5, 0.4, 0.875), (1, "random", 0.5, 0.0, 0.8)]
+    scores = pd.DataFrame(rows, columns=["seed", "method", "fraction", "foreground", "background"])
+    table = htl.ablation(scores, (0.8, 0.0)).set_index("method")
+    assert table.loc["random", ["above_foreground", "above_background"]].tolist() == pytest.approx([1, 1])
+    assert table.loc["magnitude", ["above_foreground", "above_background"]].tolist() == pytest.approx([0.5, 0.5])
+    assert htl.ablation(scores)["above_background"].isna().all()

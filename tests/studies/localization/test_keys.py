@@ -16,7 +16,9 @@ def test_golden():
     seed = keys.seed_key(training, 10)
     pruned = keys.pruned_key(seed, EVALUATED, "supervised", "magnitude", 0.7)
     mining = keys.mining_key(pruned, "relative", 0.4)
-    network = keys.network_key(mining, "htl", FinetuningOptions())
+    network = keys.network_key(
+        mining, "htl", FinetuningOptions(class_weighted=True)
+    )  # the default of the first studies
     focal = keys.focal_key(seed, EVALUATED, "supervised", 2.0)
     assert [training, seed, pruned, mining, network, focal] == GOLDEN
 
@@ -49,12 +51,39 @@ DEFAULTS = {
 def test_defaults_are_frozen_too():
     """They do not enter the hash, so a changed default would make other work look the same."""
     assert HtlTrainingOptions().model_dump() == DEFAULTS
-    assert FinetuningOptions().model_dump(exclude={"baselines"}) == {
+    assert keys.FIRST_DEFAULTS == {
         "finetune_epochs": 20,
         "finetune_learning_rate": 0.01,
-        "finetune_milestones": (15,),
+        "finetune_milestones": [15],
         "class_weighted": True,
+        "threshold": "argmax",
     }
+    assert set(FinetuningOptions.model_fields) - {"baselines", "htl_repeats"} == set(keys.FIRST_DEFAULTS)
+
+
+def test_golden_without_class_weights():
+    """The default of later studies; and what only some arms depend on."""
+    options = FinetuningOptions(class_weighted=False, threshold="validation")
+    assert keys.network_key("m", "random", options) == "8d5d11faf19ff36f"
+    assert keys.network_key("m", "all_htl", options) == "230e0137f3e9ad14"
+    assert keys.network_key("m", "disagreement", options, "p") == "7ff5913881fa71c8"
+    assert keys.plain_key("s", EVALUATED, "supervised", "validation") == "4434859a396d0f79"
+
+
+@pytest.mark.parametrize("change", [{"class_weighted": True}, {"threshold": "validation"}, {"finetune_epochs": 3}])
+def test_whatever_determines_fine_tuning_changes_its_key(change):
+    assert keys.network_key("m", "all", FinetuningOptions()) != keys.network_key(
+        "m", "all", FinetuningOptions(**change)
+    )
+
+
+def test_an_option_enters_the_key_of_the_arm_that_depends_on_it_alone():
+    often = FinetuningOptions(htl_repeats=3)
+    assert keys.network_key("m", "all", often) == keys.network_key("m", "all", FinetuningOptions())
+    assert keys.network_key("m", "all_htl", often) != keys.network_key("m", "all_htl", FinetuningOptions())
+    assert keys.network_key("m", "disagreement", often, "p") != keys.network_key("m", "disagreement", often, "q")
+    focal = [keys.focal_key("s", EVALUATED, "supervised", 2.0, threshold) for threshold in ("argmax", "validation")]
+    assert focal[0] == keys.focal_key("s", EVALUATED, "supervised", 2.0) != focal[1]
 
 
 @pytest.mark.parametrize(

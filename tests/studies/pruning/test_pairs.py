@@ -12,7 +12,8 @@ from scipy import stats
 
 from prunecxr.studies.pruning.analysis.exemplars import class_columns
 from prunecxr.studies.pruning.analysis.forgettability import forgettability_curves
-from prunecxr.studies.pruning.analysis.pairs import DEFINITIONS, TERMS, ols, pair_correlations, pairs, partial_effects
+from prunecxr.studies.pruning.analysis.pair_regression import TERMS, ols, partial_effects
+from prunecxr.studies.pruning.analysis.pairs import DEFINITIONS, PREFIXES, pair_correlations, pairs
 
 SPARSITIES = [0.0, 0.5, 0.7, 0.9]
 
@@ -37,7 +38,7 @@ def flat_curves(names: list[str]) -> xr.DataArray:
 
 
 def test_numbers_of_the_paper(nih_test_labels: pd.DataFrame) -> None:
-    table = pairs(flat_curves(class_columns(nih_test_labels)), nih_test_labels)
+    table = pairs({"ap": flat_curves(class_columns(nih_test_labels))}, nih_test_labels)
     assert len(table) == 190
     row = one_pair(table, "Infiltration", "Hernia")
     assert row.log_freq_diff_published == pytest.approx(4.583549, abs=1e-6)  # printed: 4.58
@@ -56,7 +57,7 @@ def test_worked_example() -> None:
         coords={"class": ["a", "b"], "sparsity": [0.0, 0.5, 0.9]},
     )
     labels = pd.DataFrame({"a": [1, 1, 1, 1, 0], "b": [1, 0, 0, 0, 1]})
-    row = pairs(curve, labels).iloc[0]
+    row = pairs({"ap": curve}, labels).iloc[0]
     assert row.fcd_paper == pytest.approx((0.01 + 0.16) / 2)
     assert row.fcd_published == pytest.approx(np.sqrt(0.17))
     assert row.log_freq_diff_paper == pytest.approx(np.log(2))
@@ -70,8 +71,8 @@ def test_worked_example() -> None:
 @settings(max_examples=30, deadline=None)
 def test_symmetric_and_zero_on_the_diagonal(seed: int, n_classes: int) -> None:
     curve, labels = random_case(seed, n_classes)
-    forward = pairs(curve, labels)
-    backward = pairs(curve.isel({"class": slice(None, None, -1)}), labels.sample(frac=1, random_state=seed))
+    forward = pairs({"ap": curve}, labels)
+    backward = pairs({"ap": curve.isel({"class": slice(None, None, -1)})}, labels.sample(frac=1, random_state=seed))
     assert len(forward) == n_classes * (n_classes - 1) / 2
     for row in forward.itertuples():
         other = one_pair(backward, row.class_a, row.class_b)
@@ -79,13 +80,14 @@ def test_symmetric_and_zero_on_the_diagonal(seed: int, n_classes: int) -> None:
             for value in ("fcd", "log_freq_diff", "iou"):
                 assert getattr(row, f"{value}_{name}") == pytest.approx(other[f"{value}_{name}"])
     np.testing.assert_allclose(forward.fcd_published**2 / (len(SPARSITIES) - 1), forward.fcd_paper)
-    twice = pairs(xr.concat([curve[:1], curve[:1]], "class").assign_coords({"class": ["c0", "c1"]}), labels)
+    same = xr.concat([curve[:1], curve[:1]], "class").assign_coords({"class": ["c0", "c1"]})
+    twice = pairs({"ap": same}, labels)
     assert twice.fcd_paper[0] == twice.fcd_published[0] == 0
 
 
 @pytest.mark.parametrize("definition", list(DEFINITIONS))
 def test_regression_equals_one_written_by_hand(study, definition: str) -> None:
-    table = pairs(forgettability_curves(study.scores).relative_change, study.labels)
+    table = pairs({"ap": forgettability_curves(study.scores).relative_change}, study.labels)
     y, d, o = (table[f"{c}_{definition}"].to_numpy() for c in ("fcd", "log_freq_diff", "iou_fourth_root"))
     x = np.column_stack([np.ones_like(d), d, o, d * o])
     beta = np.linalg.solve(x.T @ x, x.T @ y)
@@ -105,8 +107,8 @@ def test_regression_equals_one_written_by_hand(study, definition: str) -> None:
 def test_chance_corrected_curves_have_their_own_dissimilarity_and_regression(study) -> None:
     curves = forgettability_curves(study.scores)
     corrected = curves.chance_corrected_relative_change
-    table = pairs(curves.relative_change, study.labels, corrected=corrected)
-    alone = pairs(corrected, study.labels)
+    table = pairs({"ap": curves.relative_change, "ap_chance": corrected}, study.labels)
+    alone = pairs({"ap": corrected}, study.labels)
     for name in DEFINITIONS:
         np.testing.assert_allclose(table[f"chance_corrected_fcd_{name}"], alone[f"fcd_{name}"])
     np.testing.assert_allclose(ols(table)["chance_corrected_coefficient"], ols(alone)["coefficient"])
@@ -118,7 +120,7 @@ def test_chance_corrected_curves_have_their_own_dissimilarity_and_regression(stu
 @pytest.mark.parametrize("definition", list(DEFINITIONS))
 def test_partial_effects_by_hand(study, definition: str) -> None:
     """The fitted mean and its 95% interval from the normal equations."""
-    table = pairs(forgettability_curves(study.scores).relative_change, study.labels)
+    table = pairs({"ap": forgettability_curves(study.scores).relative_change}, study.labels)
     y, d, o = (table[f"{c}_{definition}"].to_numpy() for c in ("fcd", "log_freq_diff", "iou_fourth_root"))
     x = np.column_stack([np.ones_like(d), d, o, d * o])
     inverse = np.linalg.inv(x.T @ x)
@@ -141,29 +143,29 @@ def test_partial_effects_by_hand(study, definition: str) -> None:
 @pytest.mark.parametrize("n_classes", [1, 2, 3])
 def test_too_few_classes_for_a_regression(n_classes: int) -> None:
     curve, labels = random_case(0, n_classes)
-    found = ols(pairs(curve, labels))
+    found = ols(pairs({"ap": curve}, labels))
     assert found.coefficient.isna().all()
-    assert partial_effects(pairs(curve, labels)).empty
+    assert partial_effects(pairs({"ap": curve}, labels)).empty
     assert set(found.n) == {n_classes * (n_classes - 1) // 2}
-    assert pair_correlations(pairs(curve, labels)).n.tolist() == [n_classes * (n_classes - 1) // 2] * 4
+    assert pair_correlations(pairs({"ap": curve}, labels)).n.tolist() == [n_classes * (n_classes - 1) // 2] * 4
 
 
 def test_constant_curves_are_no_regression() -> None:
     _, labels = random_case(0, 5)
-    assert ols(pairs(flat_curves(list(labels.columns)), labels)).coefficient.isna().all()
+    assert ols(pairs({"ap": flat_curves(list(labels.columns))}, labels)).coefficient.isna().all()
 
 
 def test_undefined_classes_and_missing_sparsities() -> None:
     curve, labels = random_case(1, 4)
-    whole = pairs(curve, labels)
+    whole = pairs({"ap": curve}, labels)
     curve = curve.copy()
     curve[0] = np.nan
     curve[:, 2] = np.nan
     labels["c0"] = 0
-    table = pairs(curve, labels)
+    table = pairs({"ap": curve}, labels)
     without = table.class_a != "c0"
     assert table.loc[~without, ["fcd_paper", "log_freq_diff_paper"]].isna().all(axis=None)
-    kept = pairs(curve[1:, [0, 1, 3]], labels)
+    kept = pairs({"ap": curve[1:, [0, 1, 3]]}, labels)
     np.testing.assert_allclose(table.fcd_paper[without], kept.fcd_paper)
     np.testing.assert_allclose(table.iou_paper[without], whole.iou_paper[without])
     assert pair_correlations(table).n.tolist() == [3] * 4
@@ -171,10 +173,57 @@ def test_undefined_classes_and_missing_sparsities() -> None:
 
 def test_nothing_pruned_is_no_dissimilarity() -> None:
     curve, labels = random_case(1, 3)
-    assert pairs(curve.isel(sparsity=[0]), labels).fcd_paper.isna().all()
+    assert pairs({"ap": curve.isel(sparsity=[0])}, labels).fcd_paper.isna().all()
 
 
 def test_unknown_definition() -> None:
     curve, labels = random_case(1, 3)
     with pytest.raises(ValueError, match="known: paper, published"):
-        pairs(curve, labels, ("mine",))
+        pairs({"ap": curve}, labels, ("mine",))
+
+
+def test_every_scale_has_its_own_columns() -> None:
+    _, labels = random_case(0, 6)
+    curves = {scale: random_case(seed, 6)[0] for seed, scale in enumerate(PREFIXES)}
+    table = pairs(curves, labels)
+    before = pairs({scale: curves[scale] for scale in ("ap", "ap_chance")}, labels)
+    assert list(table.columns[: before.shape[1]]) == list(before.columns)
+    assert list(table.columns[before.shape[1] :]) == [
+        f"{scale}_fcd_{name}" for scale in ("ap_ref", "auroc", "separability") for name in DEFINITIONS
+    ]
+    for scale, prefix in PREFIXES.items():
+        alone = pairs({"ap": curves[scale]}, labels)
+        np.testing.assert_allclose(table[f"{prefix}fcd_paper"], alone["fcd_paper"])
+    assert "fcd_paper" not in pairs({"auroc": curves["auroc"]}, labels)
+    assert pair_correlations(table).equals(pair_correlations(before))
+    assert ols(table).equals(ols(before))
+    assert set(partial_effects(table)["y"]) == {f"{prefix}fcd" for prefix in PREFIXES.values()}
+
+
+def test_only_the_sparsities_that_are_wanted() -> None:
+    curve, labels = random_case(0, 6)
+    found = pairs({"ap": curve}, labels, sparsities=[0.0, 0.5, 0.9])
+    np.testing.assert_allclose(
+        found["fcd_paper"], pairs({"ap": curve.sel(sparsity=[0.0, 0.5, 0.9])}, labels)["fcd_paper"]
+    )
+    assert not np.allclose(found["fcd_paper"], pairs({"ap": curve}, labels)["fcd_paper"])
+    assert pairs({"ap": curve}, labels, sparsities=[0.0]).fcd_paper.isna().all()
+
+
+def test_an_infinite_change_is_undefined() -> None:
+    curve, labels = random_case(0, 6)
+    curve[0, 1] = -np.inf
+    table = pairs({"separability": curve}, labels)
+    assert table["separability_fcd_paper"].isna().equals(table["class_a"] == "c0")
+
+
+@pytest.mark.parametrize("curves", [{}, {"mine": 0}])
+def test_unknown_scale(curves) -> None:
+    with pytest.raises(ValueError, match="known: ap, ap_chance, ap_ref, auroc, separability"):
+        pairs(curves, random_case(0, 3)[1])
+
+
+def test_scales_are_of_the_same_classes() -> None:
+    curve, labels = random_case(0, 4)
+    with pytest.raises(ValueError, match="different classes"):
+        pairs({"ap": curve, "auroc": curve[1:]}, labels)

@@ -21,8 +21,9 @@ from prunecxr.studies.pruning.check import check_data
 from prunecxr.tracking import names, registry, runs
 from prunecxr.tracking.artifacts import fetch
 from tests.stored import client_of
-from tests.studies.conftest import small
+from tests.studies.conftest import SMALL, small
 
+MODEL = f"prunecxr-small-{SMALL['architecture']}"
 # The command line `--study=small` of the analysis.
 GIVEN = parse(ANALYZE, ["--study=small"])[1]
 
@@ -46,14 +47,6 @@ def pixels(config) -> np.ndarray:
     return np.array(material.prepare(config).cached["test"].pixels)
 
 
-@pytest.fixture
-def own(store, capsys):
-    """The small study, done, for one test to change."""
-    study.run_study(store, small())
-    capsys.readouterr()
-    return store
-
-
 def test_the_store_holds_the_contract(done):
     store, said = done
     assert counts(store) == {"study": 1, "seed": 2, "variant": 6, "analysis": 1}
@@ -68,7 +61,7 @@ def test_the_store_holds_the_contract(done):
         assert (tags[names.METHOD], tags[names.DATASET], tags[names.ARCHITECTURE]) == (
             "magnitude",
             "phantom",
-            "resnet18",
+            "shufflenet_v2_x0_5",
         )
         assert metrics["realised_sparsity"] == pytest.approx(float(tags[names.SPARSITY]), abs=1e-6)
         assert {
@@ -100,7 +93,7 @@ def test_the_store_holds_the_contract(done):
         )
     assert "report.html" in said
     assert "compareRunsMode=CHART" in said
-    assert "models:/prunecxr-small-resnet18@seed-01-k90" in said
+    assert f"models:/{MODEL}@seed-01-k90" in said
     assert "# small" in study_run.tags[names.NOTE]
 
 
@@ -162,34 +155,37 @@ def test_registered_models_are_the_variants_that_were_evaluated(done):
 
     store, _ = done
     images = pixels(small())
-    dense = registry.load_network("models:/prunecxr-small-resnet18@seed-01")
+    dense = registry.load_network(f"models:/{MODEL}@seed-01")
     for alias, sparsity in (("seed-01", "0.00"), ("seed-01-k90", "0.90")):
         (run,) = of_kind(store, "variant", SEED="1", SPARSITY=sparsity)
         stored = pd.read_parquet(fetch(run, "predictions.parquet", Path()))
-        predicted = mlflow.pyfunc.load_model(f"models:/prunecxr-small-resnet18@{alias}").predict(images)
+        predicted = mlflow.pyfunc.load_model(f"models:/{MODEL}@{alias}").predict(images)
         assert predicted.columns.tolist() == stored.columns[1:].tolist()
         assert np.array_equal(predicted.to_numpy(), stored.iloc[:, 1:].to_numpy())  # bit for bit, at fp32
-        network = registry.load_network(f"models:/prunecxr-small-resnet18@{alias}")
-        kept = network.conv1.weight != 0
-        assert torch.equal(network.conv1.weight[kept], dense.conv1.weight[kept])
-        version = client_of(store).get_model_version_by_alias("prunecxr-small-resnet18", alias)
+        if sparsity == "0.00":
+            assert (predicted.std() > 0).all()
+        network = registry.load_network(f"models:/{MODEL}@{alias}")
+        kept = network.conv1[0].weight != 0
+        assert torch.equal(network.conv1[0].weight[kept], dense.conv1[0].weight[kept])
+        version = client_of(store).get_model_version_by_alias(MODEL, alias)
         assert {"seed", "sparsity", "method", "study", "mean_ap"} <= set(version.tags)
         assert version.tags["mean_ap"] == f"{run.metrics()['mean_ap']:.6f}"
 
 
-def test_any_variant_can_be_registered_later(done, capsys):
+def test_any_variant_can_be_registered_later(own, capsys):
     import mlflow
 
-    store, _ = done
+    store = own
     (run,) = of_kind(store, "variant", SEED="0", SPARSITY="0.50")
     register(store, run.id)
-    assert "models:/prunecxr-small-resnet18@seed-00-k50" in capsys.readouterr().out
+    assert f"models:/{MODEL}@seed-00-k50" in capsys.readouterr().out
     stored = pd.read_parquet(fetch(run, "predictions.parquet", Path()))
-    predicted = mlflow.pyfunc.load_model("models:/prunecxr-small-resnet18@seed-00-k50").predict(pixels(small()))
+    predicted = mlflow.pyfunc.load_model(f"models:/{MODEL}@seed-00-k50").predict(pixels(small()))
     assert np.array_equal(predicted.to_numpy(), stored.iloc[:, 1:].to_numpy())
-    versions = len(client_of(store).search_model_versions("name = 'prunecxr-small-resnet18'"))
+    assert (predicted.std() > 0).all()
+    versions = len(client_of(store).search_model_versions(f"name = '{MODEL}'"))
     register(store, run.id)
-    assert len(client_of(store).search_model_versions("name = 'prunecxr-small-resnet18'")) == versions
+    assert len(client_of(store).search_model_versions(f"name = '{MODEL}'")) == versions
 
 
 def test_a_model_registered_in_16_bits_tells_what_that_costs(own):
@@ -198,10 +194,10 @@ def test_a_model_registered_in_16_bits_tells_what_that_costs(own):
     study.run_study(
         own, small(sparsities="0,0.5,0.7,0.9", register_sparsities="0.7", register_precision="fp16", seeds="1")
     )
-    name, alias = "prunecxr-small-resnet18", "seed-00-k70"
+    name, alias = MODEL, "seed-00-k70"
     (run,) = of_kind(own, "variant", SEED="0", SPARSITY="0.70")
-    dense = registry.load_network(f"models:/{name}@seed-00").conv1.weight
-    kept = registry.load_network(f"models:/{name}@{alias}").conv1.weight
+    dense = registry.load_network(f"models:/{name}@seed-00").conv1[0].weight
+    kept = registry.load_network(f"models:/{name}@{alias}").conv1[0].weight
     assert torch.equal(kept[kept != 0], dense.half().float()[kept != 0])
     # Its tags are what scoring the loaded model gives.
     labels = material.prepare(small()).dataset.test.table.labels
@@ -260,7 +256,7 @@ def test_pruning_wants_the_images_and_study_of_the_training(done):
 def test_the_model_that_is_pruned_may_be_named_by_its_uri(store):
     study.train(store, small(), 7)
     (seed_run,) = of_kind(store, "seed")
-    for uri in ("models:/prunecxr-small-resnet18@seed-07", seed_run.tags[names.MODEL]):
+    for uri in (f"models:/{MODEL}@seed-07", seed_run.tags[names.MODEL]):
         assert registry.run_of_model(store, uri) == seed_run.id
     for uri in ("x", "models:/name", "runs:/abc/model"):
         with pytest.raises(UserError, match="is neither models:/<name>@<alias> nor"):
@@ -274,7 +270,7 @@ def test_random_pruning_stands_beside_magnitude(own):
     assert run.metrics()["realised_sparsity"] == pytest.approx(0.5, abs=1e-6)
     history = client_of(store).get_metric_history(run.tags[names.PARENT], "random_curve_mean_ap")
     assert [metric.step for metric in history] == [0, 50, 90]
-    client_of(store).get_model_version_by_alias("prunecxr-small-resnet18", "seed-00-random-k90")
+    client_of(store).get_model_version_by_alias(MODEL, "seed-00-random-k90")
     analyses = of_kind(store, "analysis")
     assert len(analyses) == 2
     (newest,) = (run for run in analyses if run.tags[names.METHOD] == "random")
@@ -336,7 +332,7 @@ def test_what_the_wrong_run_is(done):
     ("option", "value", "message"),
     [
         ("architecture", "resnet51", "no classifier 'resnet51'"),
-        ("weights", "imgnet", "no weight set of resnet18"),
+        ("weights", "imgnet", "no weight set of shufflenet_v2_x0_5"),
         ("method", "snip", "unknown criterion 'snip'"),
         ("method", "magnitude@row", "unknown scope 'row'"),
         ("dataset", "nih", "nih-cxr-lt"),
@@ -378,7 +374,7 @@ def test_a_kill_between_the_last_steps_leaves_nothing_open(own):
     store = own
     seed_run = runs.find(store, "seed", {names.SEED: "1"})
     seed_run.resume()
-    name = "prunecxr-small-resnet18"
+    name = MODEL
     for alias in ("seed-01", "seed-01-k90"):
         client_of(store).delete_registered_model_alias(name, alias)
     versions = len(client_of(store).search_model_versions(f"name = '{name}'"))
@@ -405,7 +401,7 @@ def test_data_is_checked_and_logged_once(store, capsys):
     assert "train: 80 images" in capsys.readouterr().out
 
 
-def test_real_radiographs_run_to_their_report(store, test_data, capsys):
+def test_real_radiographs_run_to_their_report(store, test_data, capsys, real_figures):  # noqa: ARG001
     """800 real NIH images; Hernia has no positive anywhere, other classes none in a split."""
     folder = test_data / "nih-cxr-64"
     config = small(dataset="csv", dataset_name="nih", images=str(folder), labels=str(folder), epochs="1", seeds="1")

@@ -81,6 +81,10 @@ def test_a_search_from_its_trials_to_the_study_of_its_best_recipe(store, capsys,
     folder = fetch(run, "best.yaml", Path()).parent
     assert {path.name for path in (folder / "tables").iterdir()} == {"trials.csv"}
     drawn = {path.stem for path in (folder / "figures").iterdir()}
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert f"report: {folder / 'report.html'}" in said
+    assert page.count("<figure ") == len(drawn)
+    assert f"Run</dt><dd>{run.id}" in page
     table = pd.read_csv(folder / "tables" / "trials.csv")
     assert table["trial"].tolist() == [0, 1, 2, 3]
     assert table["own"].tolist() == [True, False, False, False]
@@ -229,9 +233,9 @@ def test_a_trial_whose_run_was_left_behind_is_settled(store, monkeypatch):
 
 def test_own_options_outside_the_search_are_told(store, monkeypatch, capsys):
     monkeypatch.setattr(training, "fit", faked([[0.2, 0.3]] * 2))
-    tune(store, searching({"learning_rate": {"low": 0.01, "high": 0.1}}), options(trials="2"))
+    tune(store, searching({"learning_rate": {"low": 0.02, "high": 0.1}}), options(trials="2"))
     said = capsys.readouterr().out
-    assert "the recipe's own options are not among the trials: learning_rate=0.002 is not in the search" in said
+    assert "the recipe's own options are not among the trials: learning_rate=0.01 is not in the search" in said
     assert "the recipe's own options: trial" not in said
 
 

@@ -93,44 +93,56 @@ def groups(
 
 
 def group_tests(
-    group: Sequence[str] | np.ndarray, is_htl: np.ndarray, drop: np.ndarray, seed: int = 0, draws: int = PERMUTATIONS
+    group: Sequence[str] | np.ndarray,
+    is_htl: np.ndarray,
+    drop: np.ndarray,
+    seed: int = 0,
+    draws: int = PERMUTATIONS,
+    subjects: Sequence[str] | np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Whether known groups differ in how often their images are HTLs, and in what pruning costs these.
 
     Args:
         group, is_htl, drop: as in :func:`groups`.
         seed, draws: of the permutations.
+        subjects: the patient of each image: images of one patient and group count as one, by their mean, since they
+            are not independent. Without them every image is its own.
 
     Returns:
-        Two rows, `what` = 'htl share' and 'mean drop': n (images of known group), n_unknown, groups, statistic, p.
-        The first is Pearson's chi-square of the HTL rates (mean over seeds) with a permutation P, which holds where an
-        image counts for several seeds; the second Kruskal-Wallis on the drop of every image (mean over seeds). NaN
-        with fewer than two groups, or where all images are alike.
+        Two rows, `what` = 'htl share' and 'mean drop': n (images of known group), n_unknown, n_patients, groups,
+        statistic, p. The first is Pearson's chi-square of the HTL rates (mean over seeds) with a permutation P, which
+        holds where an image counts for several seeds; the second Kruskal-Wallis on the drops (mean over seeds). NaN
+        with fewer than two groups, or where all are alike.
     """
     group, is_htl = np.asarray(group, dtype=str), np.asarray(is_htl, bool)
     known = group != UNKNOWN
-    names = sorted(set(group[known]))
-    rate = is_htl.mean(axis=0)[known]
-    member = np.stack([group[known] == name for name in names], axis=1).astype(float) if names else np.empty((0, 0))
-    shared = {"n": int(known.sum()), "n_unknown": int((~known).sum()), "groups": len(names)}
-    statistic = p = np.nan
-    if len(names) > 1 and np.ptp(rate) > 0:
-        statistic, p = _chi_square_by_permutation(rate, member, seed, draws)
+    unit = np.arange(len(group)).astype(str) if subjects is None else np.asarray(subjects, dtype=str)
     defined = ~np.isnan(drop)
     counts = defined.sum(axis=0)
     mean = np.divide(np.where(defined, drop, 0).sum(axis=0), counts, out=np.full(len(group), np.nan), where=counts > 0)
-    usable = known & ~np.isnan(mean)
-    parts = [mean[usable & (group == name)] for name in names]
+    images = pd.DataFrame({"unit": unit, "group": group, "rate": is_htl.mean(axis=0), "drop": mean})[known]
+    tested = images.groupby(["group", "unit"], sort=True)[["rate", "drop"]].mean().reset_index("group")
+    names = sorted(set(tested["group"]))
+    rate = tested["rate"].to_numpy()
+    member = np.stack([tested["group"] == name for name in names], axis=1).astype(float) if names else np.empty((0, 0))
+    statistic = p = np.nan
+    if len(names) > 1 and np.ptp(rate) > 0:
+        statistic, p = _chi_square_by_permutation(rate, member, seed, draws)
+    parts = [part.dropna().to_numpy() for _, part in tested.groupby("group")["drop"]]
     parts = [part for part in parts if len(part)]
     h = h_p = np.nan
     if len(parts) > 1 and np.ptp(np.concatenate(parts)) > 0:
         h, h_p = stats.kruskal(*parts)
+    shared = {"n_unknown": int((~known).sum()), "n_patients": len(tested), "groups": len(names)}
     return pd.DataFrame(
         [
-            {"what": "htl share", **shared, "statistic": statistic, "p": p},
-            {"what": "mean drop", **shared, "n": int(usable.sum()), "statistic": float(h), "p": float(h_p)},
+            {"what": "htl share", "n": int(known.sum()), **shared, "statistic": statistic, "p": p},
+            {
+                "what": "mean drop", "n": int(images["drop"].notna().sum()), **shared,
+                "n_patients": int(tested["drop"].notna().sum()), "statistic": float(h), "p": float(h_p),
+            },
         ]
-    )
+    )  # fmt: skip
 
 
 def planted(hard: np.ndarray, is_htl: np.ndarray, seeds: Sequence[int]) -> pd.DataFrame:
@@ -144,7 +156,8 @@ def planted(hard: np.ndarray, is_htl: np.ndarray, seeds: Sequence[int]) -> pd.Da
         One row a seed, and a last one 'all' with means over seeds: seed, n, n_hard, n_htl, found, precision, recall;
         random_precision and random_recall, what a random choice of n_htl images has on average; random_precision_low
         and _high, within which 95% of these choices lie (hypergeometric; not for 'all'); lift (precision over that of
-        a random choice); p (one-sided, hypergeometric, of as many or more). NaN where there is no HTL.
+        a random choice); p (one-sided, hypergeometric, of as many or more; for 'all' two-sided, of the sum over seeds
+        among permutations of the images, which keep the HTLs of all seeds together). NaN where there is no HTL.
     """
     hard = np.asarray(hard, bool)
     n, n_hard = len(hard), int(hard.sum())
@@ -165,7 +178,22 @@ def planted(hard: np.ndarray, is_htl: np.ndarray, seeds: Sequence[int]) -> pd.Da
         )  # fmt: skip
     table = pd.DataFrame(rows)
     means = table.drop(columns=["seed", "random_precision_low", "random_precision_high", "p"]).mean()
-    return pd.concat([table, pd.DataFrame([{"seed": "all", **means}])], ignore_index=True)
+    every = {"seed": "all", **means, "p": _permuted(hard, np.asarray(is_htl, bool).mean(axis=0))}
+    return pd.concat([table, pd.DataFrame([every])], ignore_index=True)
+
+
+def _permuted(hard: np.ndarray, rate: np.ndarray, draws: int = PERMUTATIONS) -> float:
+    """Two-sided P of how much of the rate falls on hard images; NaN where all images are alike."""
+    if hard.all() or not hard.any() or np.ptp(rate) == 0:
+        return np.nan
+    rng, n_hard = np.random.default_rng(0), int(hard.sum())
+    expected = rate.mean() * n_hard
+    block, extreme = max(1, 2_000_000 // len(rate)), 0
+    far = abs(rate[hard].sum() - expected) * (1 - 1e-12)
+    for start in range(0, draws, block):
+        shuffled = rng.permuted(np.tile(rate, (min(block, draws - start), 1)), axis=1)
+        extreme += int((np.abs(shuffled[:, :n_hard].sum(axis=1) - expected) >= far).sum())
+    return (extreme + 1) / (draws + 1)
 
 
 def subgroups(
@@ -201,22 +229,33 @@ def mined(is_htl: np.ndarray, undefined: np.ndarray, seeds: Sequence[int]) -> pd
 
     Returns:
         seed, n_images, n_htl, share, undefined, jaccard: mean Jaccard index with the HTLs of the other seeds (images
-        in both over images in either; NaN for a single seed and where neither has any).
+        in both over images in either; NaN for a single seed and where neither has any); random_jaccard: what sets of
+        these sizes, drawn at random, have on average, and random_jaccard_high: what 97.5% of them do not exceed.
     """
     is_htl = np.asarray(is_htl, bool)
-    pairs: dict[int, list[float]] = {i: [] for i in range(len(is_htl))}
+    pairs: dict[int, list[tuple[float, float, float]]] = {i: [] for i in range(len(is_htl))}
     for a, b in combinations(range(len(is_htl)), 2):
         either = (is_htl[a] | is_htl[b]).sum()
         if either:
+            sizes = int(is_htl[a].sum()), int(is_htl[b].sum())
             for i in (a, b):
-                pairs[i].append((is_htl[a] & is_htl[b]).sum() / either)
+                pairs[i].append(((is_htl[a] & is_htl[b]).sum() / either, *random_jaccard(is_htl.shape[1], *sizes)))
+    means = np.array([np.mean(found, axis=0) if found else np.full(3, np.nan) for found in pairs.values()])
     return pd.DataFrame(
         {
             "seed": list(seeds), "n_images": is_htl.shape[1], "n_htl": is_htl.sum(axis=1),
             "share": is_htl.mean(axis=1), "undefined": np.asarray(undefined, bool).sum(axis=1),
-            "jaccard": [float(np.mean(found)) if found else np.nan for found in pairs.values()],
+            "jaccard": means[:, 0], "random_jaccard": means[:, 1], "random_jaccard_high": means[:, 2],
         }
     )  # fmt: skip
+
+
+def random_jaccard(n: int, one: int, other: int) -> tuple[float, float]:
+    """Mean and 97.5% quantile of the Jaccard index of two random sets of `one` and `other` of n images."""
+    common = np.arange(max(0, one + other - n), min(one, other) + 1)
+    index = common / (one + other - common)
+    luck = stats.hypergeom(n, one, other)
+    return float(index @ luck.pmf(common)), float(index[np.searchsorted(common, luck.ppf(0.975))])
 
 
 def _chi_square_by_permutation(rate: np.ndarray, member: np.ndarray, seed: int, draws: int) -> tuple[float, float]:

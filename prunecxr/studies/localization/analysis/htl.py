@@ -1,8 +1,8 @@
 """What pruning does to a localization network (paper B): its tables, from scores of single images.
 
-After Jaiswal et al., *Attend Who is Weak*: table 1 (effect of the pruned share), table 2 (fine-tuning on hard-to-learn
-images, HTLs, against baselines), table 3 and figure 7 (pruning methods), figure 2 (drops of single images). Who the
-HTLs are (figure 6) stands in :mod:`prunecxr.studies.localization.analysis.groups`.
+After Jaiswal et al., *Attend Who is Weak*: table 2 (fine-tuning on hard-to-learn images, HTLs, against other arms),
+table 3 and figure 7 (pruning methods), figure 2 (drops of single images). Table 1 (effect of the pruned share) stands
+in `regions`, who the HTLs are (figure 6) in `groups`.
 
 All scores are means over images of the scores of single images; so every interval over images is a bootstrap of means.
 """
@@ -10,18 +10,22 @@ All scores are means over images of the scores of single images; so every interv
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from scipy import stats
 
 from prunecxr.analysis.association import holm
 from prunecxr.analysis.intervals import percentile_interval, resampled_totals, totals_by_subject
+from prunecxr.studies.localization.analysis.crossed import crossed
 
 REGIONS = ("background", "foreground")
 METRICS = ("background", "foreground", "mean", "dice")
+MEASURED = (*METRICS, "area")  # of a network on an image; area: the share of the image that it marks
 LARGE_DROP = 0.4  # the paper's figure 2 counts images that lose this share of their IoU or more
+TESTED = ("fraction", "method", "other", "n_seeds", "difference", "low", "high", "p")
 BINS = np.linspace(-1, 1, 41)
 
 
@@ -29,56 +33,6 @@ def relative_drop(dense: np.ndarray, pruned: np.ndarray) -> np.ndarray:
     """(dense - pruned) / dense, elementwise; NaN where the dense score is 0 and there is nothing to lose."""
     dense, pruned = np.broadcast_arrays(np.asarray(dense, np.float64), np.asarray(pruned, np.float64))
     return np.divide(dense - pruned, dense, out=np.full(dense.shape, np.nan), where=dense > 0)
-
-
-def effect(iou: xr.DataArray, resamples: int, seed: int = 0, subjects: Sequence[str] | None = None) -> pd.DataFrame:
-    """How much of their IoU background and foreground lose, by pruned share (the paper's table 1).
-
-    Args:
-        iou: of single training images, dims (seed, fraction, image, region), regions as :data:`REGIONS`; fraction 0 is
-            the dense network; NaN for a variant that is missing.
-        resamples, seed: of the bootstrap over images.
-        subjects: the patient of each image, shape (n_images,); without them every image is its own.
-
-    Returns:
-        One row a fraction > 0: fraction, n_seeds (with both networks, the dense of which finds something); for either
-        region `drop_<region>`, the mean over seeds of (dense - pruned) / dense of the mean IoU over images, and its
-        sample SD over seeds; `difference`, foreground minus background, with `low` and `high` (95% interval of a
-        bootstrap over patients, the networks held fixed).
-    """
-    iou = iou.transpose("seed", "fraction", "image", "region").sel(region=list(REGIONS))
-    dense = iou.sel(fraction=0.0).to_numpy()
-    unit = _subjects(subjects, iou.sizes["image"])
-    rows = []
-    for fraction in (float(k) for k in iou["fraction"].to_numpy() if k > 0):
-        pruned = iou.sel(fraction=fraction).to_numpy()
-        known = ~np.isnan(pruned).any(axis=(1, 2)) & (dense.mean(axis=1) > 0).all(axis=1)
-        before, after = dense[known], pruned[known]
-        n = int(known.sum())
-        drops = relative_drop(before.mean(axis=1), after.mean(axis=1))  # (n, region)
-        low, high = _difference_interval(before, after, unit, resamples, seed) if n else (np.nan, np.nan)
-        mean, sd = _mean_sd(drops)
-        rows.append(
-            {
-                "fraction": fraction, "n_seeds": n,
-                "drop_background": mean[0], "sd_background": sd[0],
-                "drop_foreground": mean[1], "sd_foreground": sd[1],
-                "difference": mean[1] - mean[0], "low": low, "high": high,
-            }
-        )  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def _difference_interval(
-    dense: np.ndarray, pruned: np.ndarray, unit: np.ndarray, resamples: int, seed: int
-) -> tuple[float, float]:
-    """95% interval of the foreground's drop minus the background's; IoUs of shape (n_seeds, n_images, region)."""
-    n_seeds, n_images, _ = dense.shape
-    columns = np.concatenate([dense, pruned], axis=2).transpose(1, 0, 2).reshape(n_images, -1)
-    draws = resampled_totals(totals_by_subject(unit, columns), resamples, seed).reshape(resamples, n_seeds, 4)
-    sampled = relative_drop(draws[..., :2], draws[..., 2:]).mean(axis=1)
-    low, high = percentile_interval(sampled[:, 1:] - sampled[:, :1])
-    return float(low[0]), float(high[0])
 
 
 def drops(dense: np.ndarray, pruned: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -102,7 +56,7 @@ def drops(dense: np.ndarray, pruned: np.ndarray) -> tuple[pd.DataFrame, pd.DataF
         histogram.append(pd.DataFrame({"region": region, "low": BINS[:-1], "high": BINS[1:], "share": share}))
         # 1e-12: (0.5 - 0.3) / 0.5 is a hair below 0.4 in binary
         large = np.array([(row >= LARGE_DROP - 1e-12).mean() if len(row) else np.nan for row in per_seed])
-        mean, sd = _mean_sd(large[~np.isnan(large)][:, None])
+        mean, sd = mean_sd(large[~np.isnan(large)][:, None])
         summary.append(
             {
                 "region": region, "n_seeds": sum(len(row) > 0 for row in per_seed), "n_images": drop.shape[1],
@@ -118,15 +72,15 @@ def comparison(scores: pd.DataFrame) -> pd.DataFrame:
     """Every approach by its scores on the test images (the paper's table 2).
 
     Args:
-        scores: seed, approach, and the columns of :data:`METRICS`; one row a network.
+        scores: seed, approach, and the columns of :data:`MEASURED`; one row a network.
 
     Returns:
-        approach (in order of appearance), n_seeds, and for every metric its mean and sample SD over seeds.
+        approach (in order of appearance), n_seeds, and for every measure its mean and sample SD over seeds.
     """
     rows = []
     for approach, group in scores.groupby("approach", sort=False):
-        mean, sd = _mean_sd(group[list(METRICS)].to_numpy())
-        both = {name: value for i, m in enumerate(METRICS) for name, value in ((m, mean[i]), (f"{m}_sd", sd[i]))}
+        mean, sd = mean_sd(group[list(MEASURED)].to_numpy())
+        both = {name: value for i, m in enumerate(MEASURED) for name, value in ((m, mean[i]), (f"{m}_sd", sd[i]))}
         rows.append({"approach": approach, "n_seeds": len(group), **both})
     return pd.DataFrame(rows)
 
@@ -143,17 +97,18 @@ def paired(
     """The approach `reference` against every other, paired by seed and test image.
 
     Args:
-        images: approach -> scores of single test images, shape (n_seeds, n_images, 4), metrics as :data:`METRICS`.
+        images: approach -> scores of single test images, shape (n_seeds, n_images, 5), as :data:`MEASURED`.
         seeds: approach -> the seeds of its first axis; only seeds that both have are compared.
         resamples, seed: of the bootstrap over patients.
         subjects: the patient of each image, shape (n_images,).
         alpha: 1 - coverage of both intervals.
 
     Returns:
-        One row an approach and metric: approach, metric, n_seeds, difference (reference minus approach, mean over
-        seeds); low_images and high_images: interval of a bootstrap over patients, the trained networks held fixed;
-        low_seeds, high_seeds and p_seeds: Student's paired t over seeds, which holds the test images fixed (from 2
-        seeds on), and p_holm: Holm-adjusted over the approaches of a metric.
+        One row an approach and measure: approach, metric, n_seeds, difference (reference minus approach, mean over
+        seeds); low, high and p: over seeds and patients together (:mod:`.crossed`), and p_holm: Holm-adjusted over the
+        approaches of a metric. Beside them, what either does alone: low_images and high_images, of a bootstrap over
+        patients, the trained networks held fixed; low_seeds, high_seeds and p_seeds, Student's paired t over seeds,
+        which holds the test images fixed (from 2 seeds on). A measure that was not taken has no row.
     """
     rows = []
     for approach in images:
@@ -166,50 +121,91 @@ def paired(
         theirs = images[approach][[list(seeds[approach]).index(one) for one in common]]
         per_image = (ours - theirs).mean(axis=0)  # (n_images, metric)
         with_size = np.column_stack([per_image, np.ones(len(per_image))])
-        totals = totals_by_subject(_subjects(subjects, len(per_image)), with_size)
+        unit = patients(subjects, len(per_image))
+        totals = totals_by_subject(unit, with_size)
         draws = resampled_totals(totals, resamples, seed)
         low, high = percentile_interval(draws[:, :-1] / draws[:, -1:], 1 - alpha)
         per_seed = (ours - theirs).mean(axis=1)  # (n_seeds, metric)
-        for index, metric in enumerate(METRICS):
+        for index, metric in enumerate(MEASURED):
+            if np.isnan(per_seed[:, index]).all():
+                continue
             rows.append(
                 {
                     "approach": approach, "metric": metric, "n_seeds": len(common),
-                    "difference": float(per_seed[:, index].mean()),
+                    **crossed((ours - theirs)[..., index], unit, alpha).columns(),
                     "low_images": low[index], "high_images": high[index],
                     **_student(per_seed[:, index], alpha),
                 }
             )  # fmt: skip
     table = pd.DataFrame(rows)
     if len(table):
-        table["p_holm"] = table.groupby("metric")["p_seeds"].transform(lambda p: holm(p.to_numpy()))
+        table["p_holm"] = holm_by_metric(table)
     return table
 
 
-def ablation(scores: pd.DataFrame) -> pd.DataFrame:
+def holm_by_metric(table: pd.DataFrame) -> pd.Series:
+    """P adjusted over the rows of each metric of a table of differences."""
+    adjusted: pd.Series = table.groupby("metric")["p"].transform(lambda p: holm(p.to_numpy()))
+    return adjusted
+
+
+def ablation(scores: pd.DataFrame, floor: Sequence[float] = (np.nan, np.nan)) -> pd.DataFrame:
     """Test scores of the pruned networks by method and pruned share (the paper's table 3).
 
     Args:
         scores: seed, method, fraction, `foreground`, `background`; fraction 0 is the dense network, of any method.
+        floor: mean IoU of a mask that marks nothing, background and foreground.
 
     Returns:
         method, fraction (rising, > 0), n_seeds, foreground and background (means over seeds) with their SD, and
-        `drop_foreground`, `drop_background`: dense minus pruned, mean over seeds of the same seed's difference.
+        `drop_foreground`, `drop_background`: dense minus pruned, mean over seeds of the same seed's difference; and
+        `above_foreground`, `above_background`: the same as a share of dense minus floor, NaN where that is not above 0.
     """
     dense = scores[scores["fraction"] == 0].drop_duplicates("seed").set_index("seed")[list(REGIONS)]
     rows = []
     for (method, fraction), group in scores[scores["fraction"] > 0].groupby(["method", "fraction"], sort=False):
         group = group[group["seed"].isin(dense.index)]
-        values = group[list(REGIONS)].to_numpy()
-        mean, sd = _mean_sd(values)
-        lost = (dense.loc[group["seed"]].to_numpy() - values).mean(axis=0) if len(group) else np.full(2, np.nan)
+        values, before = group[list(REGIONS)].to_numpy(), dense.loc[group["seed"]].to_numpy()
+        mean, sd = mean_sd(values)
+        lost, _ = mean_sd(before - values)
+        room = before - np.asarray(floor, np.float64)
+        above, _ = mean_sd(np.divide(before - values, room, out=np.full(room.shape, np.nan), where=room > 0))
         rows.append(
             {
                 "method": method, "fraction": fraction, "n_seeds": len(group),
                 "foreground": mean[1], "foreground_sd": sd[1], "background": mean[0], "background_sd": sd[0],
                 "drop_foreground": lost[1], "drop_background": lost[0],
+                "above_foreground": above[1], "above_background": above[0],
             }
         )  # fmt: skip
     return pd.DataFrame(rows).sort_values(["method", "fraction"], kind="stable", ignore_index=True)
+
+
+def ablation_tests(
+    images: Mapping[tuple[str, float], tuple[Sequence[int], np.ndarray]],
+    subjects: Sequence[str] | None = None,
+    alpha: float = 0.05,
+) -> pd.DataFrame:
+    """Every two pruning methods at every pruned share, paired by seed and test image.
+
+    Args:
+        images: (method, fraction) -> its seeds, and foreground IoU of single test images, shape (n_seeds, n_images).
+
+    Returns:
+        fraction, method, other, n_seeds, difference (method minus other) with low, high and p over seeds and patients,
+        and p_holm over all rows.
+    """
+    rows: list[dict[str, Any]] = []
+    for (method, fraction), (other, same) in combinations(images, 2):
+        (seeds, ours), (others, theirs) = images[method, fraction], images[other, same]
+        common = [one for one in seeds if one in others]
+        if fraction != same or not common:
+            continue
+        at, there = ([list(every).index(one) for one in common] for every in (seeds, others))
+        found = crossed(ours[at] - theirs[there], patients(subjects, ours.shape[1]), alpha)
+        rows.append({"fraction": fraction, "method": method, "other": other, "n_seeds": len(common), **found.columns()})
+    table = pd.DataFrame(rows, columns=[*TESTED, "p_holm"]).sort_values("fraction", kind="stable", ignore_index=True)
+    return table.assign(p_holm=holm(table["p"].to_numpy(float)))
 
 
 def _student(values: np.ndarray, alpha: float) -> dict[str, float]:
@@ -221,11 +217,12 @@ def _student(values: np.ndarray, alpha: float) -> dict[str, float]:
     return {"low_seeds": float(low), "high_seeds": float(high), "p_seeds": float(tested.pvalue)}
 
 
-def _subjects(subjects: Sequence[str] | None, n: int) -> np.ndarray:
+def patients(subjects: Sequence[str] | None, n: int) -> np.ndarray:
+    """The patient of each of n images; without subjects every image is its own."""
     return np.arange(n).astype(str) if subjects is None else np.asarray(subjects, dtype=str)
 
 
-def _mean_sd(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def mean_sd(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and sample SD of every column, shape (n, m); NaN without rows, an SD needs two."""
     n, m = values.shape
     mean = values.mean(axis=0) if n else np.full(m, np.nan)

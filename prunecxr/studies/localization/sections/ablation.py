@@ -49,6 +49,14 @@ SECTIONS: tuple[Section[HtlFindings], ...] = (
         name="ablation",
         title="Ways of pruning (table 3)",
         table=from_analysis("ablation"),
-        note="Test images, mean over seeds with sample SD; drop: dense minus pruned.",
+        note="Test images, mean over seeds with sample SD; drop: dense minus pruned; above: the same as a share of "
+        "what the dense network has above a mask that marks nothing.",
+    ),
+    Section(
+        name="ablation_tests",
+        title="Ways of pruning, two by two",
+        table=from_analysis("ablation_tests"),
+        note="Foreground IoU on the test images, method minus other, paired by seed and image; interval and P over "
+        "seeds and patients, p_holm over all rows.",
     ),
 )

@@ -34,7 +34,7 @@ def figure(findings: HtlFindings) -> Figure:
     axes.set_ylim(bottom=min(1e-3, float(filled["share"].min())))
     percent_axis(axes.xaxis)
     percent_axis(axes.yaxis, decimals=1)
-    axes.set_xlabel("share of its IoU that an image loses")
+    axes.set_xlabel("share of its raw IoU that an image loses")
     axes.set_ylabel("share of the images (log scale)")
     figure.legend(frameon=False, loc="outside upper center", ncols=2, fontsize=8)
     return figure
@@ -45,10 +45,10 @@ SECTION: Section[HtlFindings] = Section(
     title="What single images lose (figure 2)",
     part=PRUNING,
     table=from_analysis("drops"),
-    note="Of the training images, means over seeds; share_large: those that lose 40% of their IoU or more; undefined: "
-    "images without a dense IoU.",
+    note="Raw IoU of the training images, means over seeds; share_large: those that lose 40% of it or more; undefined: "
+    "images of which the dense network finds nothing.",
     figure=figure,
     caption=verdict_of(losers.answer),
-    alt=lambda _: "Two histograms, foreground and background: share of its IoU that an image loses.",
+    alt=lambda _: "Two histograms, foreground and background: share of its raw IoU that an image loses.",
     wanted=has("drop_histogram"),
 )

@@ -80,13 +80,14 @@ SECTIONS: tuple[Section[HtlFindings], ...] = (
         name="groups",
         title="Sex and age (figure 6)",
         table=from_analysis("groups"),
-        note="HTLs of all seeds are pooled; excess: htl_share minus share; drops: IoU of the dense minus that of the "
-        "pruned network; intervals are 95%, over patients; images of unknown sex or age are a group too.",
+        note="The HTLs of all seeds are pooled; excess: htl_share minus share; drops: IoU of the dense network minus "
+        "that of the pruned one; intervals are 95%, over patients; images of unknown sex or age are a group too.",
     ),
     Section(
         name="group_tests",
         title="Sex and age: tests",
         table=from_analysis("group_tests"),
-        note="Known groups only. HTL share: chi-square with a permutation P; mean drop: Kruskal-Wallis.",
+        note="Known groups only; images of one patient count as one. HTL share: chi-square with a permutation P; mean "
+        "drop: Kruskal-Wallis; p_holm: adjusted over the four tests.",
     ),
 )

@@ -46,6 +46,6 @@ SECTIONS: tuple[Section[HtlFindings], ...] = (
         name="methods",
         title="Fine-tuning on the HTLs of other ways of pruning, minus none (figure 7)",
         table=in_words("methods"),
-        note="The columns are those of the table above.",
+        note="The columns are those of the table above; p_holm is adjusted over the methods of a metric.",
     ),
 )

@@ -43,7 +43,8 @@ SECTION: Section[HtlFindings] = Section(
     title="HTLs and the images that were drawn hard",
     part=WHO,
     table=from_analysis("planted"),
-    note="Compared with as many images chosen at random.",
+    note="Compared with as many images chosen at random. p: one-sided for a seed; for all, two-sided among "
+    "permutations of the images.",
     figure=figure,
     caption=verdict_of(planted.answer),
     alt=lambda _: "One bar per seed: share of the HTLs that were drawn hard, with the range of random choices.",

@@ -12,17 +12,15 @@ from matplotlib.figure import Figure
 from prunecxr.report.section import from_analysis
 from prunecxr.report.style import BLUE, INK, RED, new_figure
 from prunecxr.report.wording import TIED, number, p_value, percent
+from prunecxr.studies.localization.arms import ARMS
 from prunecxr.studies.localization.sections.findings import HtlFindings
 
 PRUNING, ATTENDING, WHO = "Pruning", "Fine-tuning", "Who the HTLs are"
 REGIONS = (("foreground", RED, "o", "-"), ("background", BLUE, "s", "--"))
 APPROACHES = {
     "plain": "no fine-tuning (baseline 1)",
-    "focal": "focal loss (baseline 3)",
-    "random": "random images (baseline 4)",
-    "class": "images by class (baseline 5)",
-    "sex": "images by sex (baseline 6)",
     "htl": "HTLs",
+    **{name: arm.words for name, arm in ARMS.items()},
 }
 METHODS = {
     "magnitude": "unstructured magnitude",
@@ -49,6 +47,11 @@ def tuned_by(name: str, findings: HtlFindings) -> str:
     return method(name.partition(":")[2] or findings.method)
 
 
+def lost(value: float) -> str:
+    """A share that is lost, as a whole percentage: no sign before a zero."""
+    return percent(round(value, 2) + 0.0)
+
+
 def in_words(name: str) -> Callable[[HtlFindings], pd.DataFrame | None]:
     """A table of the analysis, its approaches by what they are; a table without rows has no columns."""
 
@@ -59,20 +62,16 @@ def in_words(name: str) -> Callable[[HtlFindings], pd.DataFrame | None]:
 
 
 def difference(row: Any) -> str:
-    """'+0.012 (95% CI over images 0.003 to 0.020, over 3 seeds -0.010 to 0.034, P = 0.14)'."""
+    """'+0.012 (−0.010 to 0.034, P = 0.14 after Holm)', over seeds and patients; over patients alone for one seed."""
     sign = "+" if row.difference > 0 else ""
-    over = f"95% CI over images {number(row.low_images, 3)} to {number(row.high_images, 3)}"
-    seeds = ""
-    if not np.isnan(row.low_seeds):
-        seeds = (
-            f", over {int(row.n_seeds)} seeds {number(row.low_seeds, 3)} to {number(row.high_seeds, 3)}, "
-            f"{p_value(row.p_seeds)}"
-        )
-    return f"{sign}{number(row.difference, 3)} ({over}{seeds})"
+    value = f"{sign}{number(row.difference, 3)}"
+    if np.isnan(row.low):
+        return f"{value} (one seed; over patients {number(row.low_images, 3)} to {number(row.high_images, 3)})"
+    return f"{value} ({number(row.low, 3)} to {number(row.high, 3)}, {p_value(row.p_holm)} after Holm)"
 
 
 def differences(table: pd.DataFrame, label: Callable[[str], str], xlabel: str) -> Figure:
-    """Differences in foreground IoU with both their intervals: over test images, and over seeds.
+    """Differences in foreground IoU with their intervals: over seeds and patients, and over patients alone.
 
     Args:
         table: rows of :func:`prunecxr.studies.localization.analysis.htl.paired`.
@@ -81,12 +80,12 @@ def differences(table: pd.DataFrame, label: Callable[[str], str], xlabel: str) -
     rows = table[table["metric"] == "foreground"].iloc[::-1]
     figure, axes = new_figure(height=1.5 + 0.42 * len(rows))
     for y, row in enumerate(rows.itertuples(index=False)):
-        axes.hlines(y + 0.12, row.low_images, row.high_images, color=BLUE, linewidth=2.4)
-        axes.hlines(y - 0.12, row.low_seeds, row.high_seeds, color=RED, linewidth=1.3, linestyle="--")
+        axes.hlines(y, row.low, row.high, color=BLUE, linewidth=2.4)
+        axes.hlines(y - 0.2, row.low_images, row.high_images, color=RED, linewidth=1.3, linestyle="--")
         axes.plot([row.difference], [y], "o", color=INK, markersize=5, zorder=3)
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.plot([], [], color=BLUE, linewidth=2.4, label="95% over test images")
-    axes.plot([], [], color=RED, linewidth=1.3, linestyle="--", label="95% over seeds")
+    axes.plot([], [], color=BLUE, linewidth=2.4, label="95% over seeds and patients")
+    axes.plot([], [], color=RED, linewidth=1.3, linestyle="--", label="over patients, these networks")
     axes.set_yticks(range(len(rows)), [label(name) for name in rows["approach"]])
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.grid(visible=False, axis="y")
@@ -99,10 +98,10 @@ def group_tests(findings: HtlFindings, variable: str) -> str:
     """Both tests of one variable, `sex` or `age`."""
     tests = findings.tables["group_tests"].set_index(["variable", "what"])
     share, drop = tests.loc[(variable, "htl share")], tests.loc[(variable, "mean drop")]
-    unknown = f", {int(share.n_unknown):,} unknown left out" if share.n_unknown else ""
+    unknown = f", {int(share.n_unknown):,} more of unknown {variable} left out" if share.n_unknown else ""
     return (
-        f"{variable.capitalize()} (n{TIED}={TIED}{int(share.n):,}{unknown}): frequency among HTLs {p_value(share.p)}, "
-        f"mean drop {p_value(drop.p)}."
+        f"{variable.capitalize()} (n{TIED}={TIED}{int(share.n):,} images{unknown}): how often images are HTLs "
+        f"{p_value(share.p_holm)}, what pruning costs them {p_value(drop.p_holm)} (four tests, after Holm)."
     )
 
 

@@ -1,18 +1,21 @@
-"""How much the set of PIEs depends on the measure of agreement, and on the seeds that happened to be trained."""
+"""How much the set of PIEs depends on the measure of agreement and on the seeds, beside what chance would give."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from functools import cache
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
-import xarray as xr
+from scipy import stats
 
-from prunecxr.studies.pruning.analysis.exemplars import AGREEMENT, agreement, lowest, lowest_by_rank, ranks_of_ids
+from prunecxr.studies.pruning.analysis.agreement import AGREEMENT, measure_named
+from prunecxr.studies.pruning.analysis.exemplars import Chooser, Exemplars
 from prunecxr.studies.pruning.analysis.forgettability import MIN_SEEDS
+from prunecxr.studies.pruning.analysis.seed_halves import Split
 
-AT_ONCE = 10  # resamples whose means are in memory together
+EMPTY = {"split": int, "seeds_a": int, "seeds_b": int, "jaccard": float, "expected_jaccard": float, "n": int}
 
 
 def jaccard(a: np.ndarray, b: np.ndarray) -> float:
@@ -21,84 +24,101 @@ def jaccard(a: np.ndarray, b: np.ndarray) -> float:
     return int((a & b).sum()) / either if either else float("nan")
 
 
-def membership(
-    ids: Sequence[str] | np.ndarray, dense: np.ndarray, pruned: np.ndarray, fraction: float = 0.05
-) -> pd.DataFrame:
-    """Which images are PIEs under each measure of agreement.
+@cache
+def expected_jaccard(n: int, a: int, b: int) -> float:
+    """Mean Jaccard index of two random sets of ``a`` and ``b`` of n images; NaN where both are empty.
+
+    The number of images in both is hypergeometric.
+    """
+    if not a and not b:
+        return float("nan")
+    both = np.arange(max(0, a + b - n), min(a, b) + 1)
+    return float(np.sum(stats.hypergeom.pmf(both, n, a, b) * both / (a + b - both)))
+
+
+def by_measure(dense: np.ndarray, pruned: np.ndarray, choose: Chooser) -> dict[str, Exemplars]:
+    """The PIEs by each of :data:`AGREEMENT`, and by the measure in use if it is none of these.
 
     Args:
-        ids: image ids, shape (n_images,).
         dense: mean probabilities over seeds at sparsity 0, shape (n_images, n_classes).
         pruned: the same at the PIE sparsity.
-        fraction: share of the images that are PIEs.
-
-    Returns:
-        A bool column for each of :data:`analysis.exemplars.AGREEMENT`, one row an image in the order given.
+        choose: with the measure in use.
     """
-    return pd.DataFrame({name: lowest(agreement(dense, pruned, name), ids, fraction) for name in AGREEMENT})
+    return {name: choose.by(name)(dense, pruned) for name in dict.fromkeys([*AGREEMENT, choose.measure])}
 
 
-def pie_overlap(members: pd.DataFrame) -> pd.DataFrame:
-    """How alike the sets of PIEs of any two measures are.
+def pie_measures(sets: Mapping[str, Exemplars], measure: str) -> pd.DataFrame:
+    """What each measure of agreement has to choose from.
 
     Args:
-        members: the table of :func:`membership`.
+        sets: of :func:`by_measure`.
+        measure: the one in use.
 
     Returns:
-        Columns measure_a, measure_b, jaccard (images in both over images in either; NaN where both are empty) and
-        n (images in both), one row a pair.
+        Columns measure, used, defined (images whose agreement is), disagreeing (those short of perfect agreement: for
+        ``modal`` all images on which the first class differs), pies, and tied: images that share the agreement of the
+        last PIE where not all of them are PIEs, so that the id decides.
     """
-    rows = [
-        {"measure_a": a, "measure_b": b, "jaccard": jaccard(x, y), "n": int((x & y).sum())}
-        for (a, x), (b, y) in combinations(((name, members[name].to_numpy()) for name in members), 2)
-    ]
+    rows = []
+    for name, (values, is_pie) in sets.items():
+        level = values == values[is_pie].max(initial=-np.inf)
+        cut = bool(is_pie.any()) and bool((level & ~is_pie).any())
+        rows.append(
+            {
+                "measure": name,
+                "used": name == measure,
+                "defined": int((~np.isnan(values)).sum()),
+                "disagreeing": int((values < measure_named(name).best).sum()),
+                "pies": int(is_pie.sum()),
+                "tied": int(level.sum()) if cut else 0,
+            }
+        )
     return pd.DataFrame(rows)
 
 
-def pie_stability(
-    ids: Sequence[str] | np.ndarray,
-    dense: xr.DataArray,
-    pruned: xr.DataArray,
-    fraction: float = 0.05,
-    measure: str = "spearman",
-    resamples: int = 50,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """How much of the set of PIEs other seeds would find again: a bootstrap of seeds.
-
-    Each resample draws as many seeds as there are, with replacement, the same ones for dense and pruned models, and
-    averages their predictions anew.
+def pie_overlap(sets: Mapping[str, Exemplars]) -> pd.DataFrame:
+    """How alike the sets of PIEs of any two measures are.
 
     Args:
-        ids: image ids, shape (n_images,).
-        dense: probabilities of every seed at sparsity 0, dims (seed, image, class).
-        pruned: the same at the PIE sparsity. Seeds that only one of the two has are left out.
-        fraction: share of the images that are PIEs.
-        measure: a key of :data:`prunecxr.studies.pruning.analysis.exemplars.AGREEMENT`.
-        resamples: number of draws.
-        seed: of the random generator.
+        sets: of :func:`by_measure`.
 
     Returns:
-        Columns resample (from 1), jaccard (of its PIEs with those of all seeds); without rows below 3 seeds.
+        Columns measure_a, measure_b, jaccard (images in both over images in either; NaN where both are empty), n
+        (images in both), expected_jaccard (the mean of random sets of these sizes, of the images on which either
+        measure is defined), one row a pair.
     """
-    common, at_dense, at_pruned = np.intersect1d(dense["seed"], pruned["seed"], return_indices=True)
-    if len(common) < MIN_SEEDS:
-        return pd.DataFrame({"resample": pd.Series(dtype=int), "jaccard": pd.Series(dtype=float)})
-    n = len(common)
-    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
-    weights = np.vstack([np.ones(n), drawn]) / n  # the first row is the full set
-    order = ranks_of_ids(ids)
-    sets = []
-    for block in np.array_split(weights, -(-len(weights) // AT_ONCE)):
-        means = zip(_weighted(dense, at_dense, block), _weighted(pruned, at_pruned, block), strict=True)
-        sets += [lowest_by_rank(agreement(a, b, measure), order, fraction) for a, b in means]
-    found = [jaccard(sets[0], other) for other in sets[1:]]
-    return pd.DataFrame({"resample": np.arange(1, resamples + 1), "jaccard": found})
+    rows = []
+    for (a, (of_a, x)), (b, (of_b, y)) in combinations(sets.items(), 2):
+        among = int((~np.isnan(of_a) | ~np.isnan(of_b)).sum())
+        expected = expected_jaccard(among, int(x.sum()), int(y.sum()))
+        both = {"jaccard": jaccard(x, y), "n": int((x & y).sum()), "expected_jaccard": expected}
+        rows.append({"measure_a": a, "measure_b": b, **both})
+    return pd.DataFrame(rows)
 
 
-def _weighted(population: xr.DataArray, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted means over the seeds at ``rows``; weights (n, n_rows) -> (n, n_images, n_classes), float32."""
-    spread = np.zeros((len(weights), population.sizes["seed"]), np.float32)
-    spread[:, rows] = weights
-    stack = population.transpose("seed", "image", "class").to_numpy()
-    return (spread @ stack.reshape(len(stack), -1)).reshape(len(weights), *stack.shape[1:])
+def pie_stability(dense: np.ndarray, pruned: np.ndarray, splits: list[Split], choose: Chooser) -> pd.DataFrame:
+    """How much of the set of PIEs other seeds would find again: those of one part of the seeds against the other's.
+
+    The two sets share no network. Each is averaged over half the seeds, so that a set of all seeds is at least as
+    stable.
+
+    Args:
+        dense: mean predictions of both parts at sparsity 0, shape (n_splits, 2, n_images, n_classes).
+        pruned: the same at the PIE sparsity.
+        splits: the seeds of each part.
+        choose: which images are PIEs.
+
+    Returns:
+        Columns split (from 1), seeds_a, seeds_b (how many), jaccard, expected_jaccard (of random sets of these sizes),
+        n (images in both); without rows below 3 seeds.
+    """
+    rows = []
+    if splits and sum(map(len, splits[0])) >= MIN_SEEDS:
+        for at, parts in enumerate(splits):
+            values, sets = zip(*(choose(dense[at, side], pruned[at, side]) for side in (0, 1)), strict=True)
+            defined = int((~np.isnan(values)).any(axis=0).sum())
+            sizes = [int(one.sum()) for one in sets]
+            both = {"jaccard": jaccard(*sets), "expected_jaccard": expected_jaccard(defined, *sizes)}
+            seeds = dict(zip(("seeds_a", "seeds_b"), map(len, parts), strict=True))
+            rows.append({"split": at + 1, **seeds, **both, "n": int((sets[0] & sets[1]).sum())})
+    return pd.DataFrame(rows, columns=list(EMPTY)).astype(EMPTY)

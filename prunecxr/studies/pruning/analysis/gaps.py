@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -85,6 +85,32 @@ def ols_warnings(ols_table: pd.DataFrame) -> list[str]:
                 "do not determine four coefficients and their errors."
                 for name, n in zip(failed["definition"], failed[f"{prefix}n"], strict=True)
             ]
+    return texts
+
+
+def collapse_warnings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Which sparsities have collapsed, which classes have few positives, and which the dense networks do not know."""
+    if "sparsities" not in tables:
+        return []
+    table, scores = tables["sparsities"], tables["scores"]
+    dense = scores[(scores["sparsity"] == 0) & (scores["scale"] == "ap")]
+    texts = []
+    collapsed = [f"{100 * k:.6g}%" for k in table.loc[table["collapsed"], "sparsity"]]
+    if collapsed:
+        texts.append(
+            "Collapsed (at least half of the classes that the dense networks know are no longer known, or all images "
+            f"get the same probability): {_listed(collapsed)}. These sparsities are marked, and nothing is asked there."
+        )
+    few, unknown = dense.loc[dense["few"], "class"], dense.loc[~dense["known"] & ~dense["few"], "class"]
+    if len(few):
+        texts.append(
+            f"Fewer than 10 positive test images, too few for a statement: {_listed(few)}. Shown, and in no headline."
+        )
+    if len(unknown):
+        texts.append(
+            "Not known by the dense networks (their median AP is below what 2.5% of random rankings reach or pass), "
+            f"so there is nothing to forget: {_listed(unknown)}."
+        )
     return texts
 
 

@@ -10,10 +10,24 @@ import pandas as pd
 import xarray as xr
 
 from prunecxr.analysis.association import without_p
-from prunecxr.studies.pruning.analysis import exemplar_sets, exemplars, forgettability, gaps, methods, pairs, weights
+from prunecxr.studies.pruning.analysis import (
+    forgettability,
+    gaps,
+    methods,
+    pair_regression,
+    pair_tests,
+    pairs,
+    weights,
+)
+from prunecxr.studies.pruning.analysis.by_scale import ScaleOptions, by_scale
+from prunecxr.studies.pruning.analysis.clinical import Validation, clinical
+from prunecxr.studies.pruning.analysis.exemplar_tables import ExemplarOptions, ExemplarTables, exemplar_tables
+from prunecxr.studies.pruning.analysis.rankings import Rankings, plain_changes
+from prunecxr.studies.pruning.analysis.scales import FREE, SCALES
 
 SPLITS = ("train", "val", "test")
 IMAGES = "(images)"
+NO_PREDICTIONS = "No PIEs: mean predictions of dense and pruned models are not available."
 
 
 @dataclass(frozen=True)
@@ -25,11 +39,12 @@ class Options:
         definition: ``paper``, ``published`` or ``both``; see :mod:`prunecxr.studies.pruning.analysis.pairs`.
         pie_sparsity: the sparsity that the pruned mean predictions were made at (stated, not looked up).
         pie_fraction: share of the test images that are PIEs.
-        measure: of agreement, a key of :data:`prunecxr.studies.pruning.analysis.exemplars.AGREEMENT`.
+        measure: of agreement, see :func:`prunecxr.studies.pruning.analysis.agreement.measure_named`.
         resamples: of the patient bootstrap.
-        seed: of both bootstraps.
-        seed_resamples: of the bootstrap of seeds.
+        seed: of every random generator.
         method: name of the pruning method of the scores.
+        scales: what is asked on the scales of forgetting.
+        specificity: of dense networks on validation images, at which thresholds are set.
     """
 
     alpha: float = 0.05
@@ -39,12 +54,31 @@ class Options:
     measure: str = "spearman"
     resamples: int = 2_000
     seed: int = 0
-    seed_resamples: int = 50
     method: str = "magnitude"
+    scales: ScaleOptions = field(default_factory=ScaleOptions)
+    specificity: float = 0.9
 
     @property
     def definitions(self) -> tuple[str, ...]:
         return tuple(pairs.DEFINITIONS) if self.definition == "both" else (self.definition,)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What every variant says of every test image, and what else is known of the images.
+
+    Attributes:
+        predictions: dims (seed, sparsity, image, class), sparsities ascending from 0.
+        rankings: of these predictions.
+        metadata: id, then columns that describe patient or image; None where there is none.
+        validation: of the dense networks, see :data:`prunecxr.studies.pruning.analysis.clinical.Validation`; None where
+            there is none.
+    """
+
+    predictions: xr.DataArray
+    rankings: Rankings
+    metadata: pd.DataFrame | None = None
+    validation: Validation | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +99,7 @@ def analyse(
     by_seed: tuple[xr.DataArray, xr.DataArray] | None = None,
     others: Mapping[str, xr.Dataset] | None = None,
     histograms: pd.DataFrame | None = None,
+    predicted: Predicted | None = None,
 ) -> Analysis:
     """Everything that Holste et al. (MICCAI 2023) report of a study, and what stands beside it here.
 
@@ -76,47 +111,117 @@ def analyse(
             of ``labels``; None where there are no predictions, which leaves out the PIEs with a warning.
         pruned: the same at ``options.pie_sparsity``.
         options: see :class:`Options`.
-        by_seed: what ``dense`` and ``pruned`` are the means of, dims (seed, image, class); for the stability of the
-            PIEs over seeds.
+        by_seed: what ``dense`` and ``pruned`` are the means of, dims (seed, image, class); for the controls of the
+            PIEs, which are then averaged over the seeds that both have.
         others: other pruning methods of the same dense models, method -> scores.
         histograms: of the magnitudes of the dense models' weights, see :func:`analysis.weights.weights`.
+        predicted: predictions of all variants; without them there are no answers by scale.
 
     Returns:
-        Tables ``overall``, ``curves``, ``classes``, ``correlations``, ``pairs``, ``pair_correlations``, ``ols``,
-        ``partial_effects``, ``label_counts``; with other methods ``methods``, with histograms ``weights``; with
-        predictions ``pies``, ``pie_ratios``, ``pie_overlap`` and, with those of at least 3 seeds, ``pie_stability``.
-        Where fewer than 3 seeds stand behind a result, its P is NaN.
+        Tables ``overall``, ``curves``, ``classes``, ``correlations``, ``pairs``, ``pair_correlations``, ``pair_tests``,
+        ``ols``, ``partial_effects``, ``label_counts``; with other methods ``methods``, with histograms ``weights``;
+        with predictions those of :func:`prunecxr.studies.pruning.analysis.exemplar_tables.exemplar_tables`; with those
+        of all variants, those of :func:`prunecxr.studies.pruning.analysis.by_scale.by_scale` and of
+        :func:`prunecxr.studies.pruning.analysis.clinical.clinical`, too. Where fewer than 3 seeds stand behind a
+        result, its P is NaN.
 
     Raises:
         ValueError: no dense models in ``scores``, unknown definition or measure, or predictions of another shape.
     """
     options = options or Options()
+    tables = _tables(scores, labels, options, predicted.rankings if predicted else None)
+    tables |= _untested(tables, scores)
+    warnings = [*gaps.score_warnings(scores, tables["classes"]), *gaps.ols_warnings(tables["ols"])]
+    if predicted is not None:
+        further, notes = _of_predictions(predicted, scores, labels, tables["classes"], options)
+        tables |= further
+        warnings += notes
+    if others:
+        tables["methods"] = methods.methods({options.method: scores, **others})
+    if histograms is not None and len(histograms):
+        tables["weights"] = weights.weights(histograms)
+    if dense is None or pruned is None:
+        return Analysis(tables, warnings if predicted else [*warnings, NO_PREDICTIONS])
+    exemplars = _exemplars(labels, dense, pruned, options, by_seed)
+    return Analysis(tables | exemplars.tables, [*warnings, *exemplars.warnings])
+
+
+def _of_predictions(
+    predicted: Predicted, scores: xr.Dataset, labels: pd.DataFrame, classes: pd.DataFrame, options: Options
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Everything that takes the predictions of all variants, and sentences about what is left out."""
+    rankings, predictions = predicted.rankings, predicted.predictions
+    tables = by_scale(rankings, predictions, labels, _frequency(scores), options.scales)
+    tables["classes"] = _with_scales(classes, tables["changes"], tables["sparsities"])
+    at_desk, warnings = clinical(
+        predictions,
+        labels,
+        _compared(rankings),
+        metadata=predicted.metadata,
+        validation=predicted.validation,
+        specificity=options.specificity,
+    )
+    return {**tables, **at_desk}, [*gaps.collapse_warnings(tables), *warnings]
+
+
+def _compared(rankings: Rankings) -> tuple[float, ...]:
+    """The sparsities at which groups are compared: the highest that is not collapsed, and one half way to it."""
+    usable = rankings.sparsities[(rankings.sparsities > 0) & ~rankings.collapsed()]
+    usable = usable[usable <= rankings.asked()]
+    return tuple(sorted({float(usable[(len(usable) - 1) // 2]), float(usable[-1])})) if len(usable) else ()
+
+
+def _tables(
+    scores: xr.Dataset, labels: pd.DataFrame, options: Options, rankings: Rankings | None
+) -> dict[str, pd.DataFrame]:
+    """The tables of the paper, and tests of pairs on the scales there are."""
     class_table = forgettability.classes(scores)
     curve = forgettability.forgettability_curves(scores)
-    corrected = curve["chance_corrected_relative_change"]
-    pair_table = pairs.pairs(curve["relative_change"], labels, options.definitions, corrected)
-    ols_table = pairs.ols(pair_table, options.definitions)
-    tables = {
+    own = {"ap": curve["relative_change"], "ap_chance": curve["chance_corrected_relative_change"]}
+    pair_table = pairs.pairs({**own, **_free_curves(rankings, scores)}, labels, options.definitions)
+    return {
         "overall": forgettability.overall(scores, options.alpha),
         "curves": forgettability.curves(scores),
         "classes": class_table,
         "correlations": forgettability.correlations(class_table),
         "pairs": pair_table,
         "pair_correlations": pairs.pair_correlations(pair_table, options.definitions),
-        "ols": ols_table,
-        "partial_effects": pairs.partial_effects(pair_table, options.definitions),
+        "pair_tests": pair_tests.pair_tests(pair_table, options.definitions, seed=options.seed),
+        "ols": pair_regression.ols(pair_table, options.definitions),
+        "partial_effects": pair_regression.partial_effects(pair_table, options.definitions),
         "label_counts": label_counts(scores),
     }
-    tables |= _untested(tables, scores)
-    if others:
-        tables["methods"] = methods.methods({options.method: scores, **others})
-    if histograms is not None and len(histograms):
-        tables["weights"] = weights.weights(histograms)
-    warnings = [*gaps.score_warnings(scores, class_table), *gaps.ols_warnings(ols_table)]
-    if dense is None or pruned is None:
-        return Analysis(tables, [*warnings, "No PIEs: mean predictions of dense and pruned models are not available."])
-    tables |= _exemplars(labels, dense, pruned, options, by_seed)
-    return Analysis(tables, [*warnings, *gaps.agreement_warnings(tables["pies"], options.pie_fraction)])
+
+
+def _free_curves(rankings: Rankings | None, scores: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Forgettability curves on the prevalence-free scales, up to where networks collapse; dims (class, sparsity).
+
+    NaN for classes that the dense networks do not know, or of which few positives tell: their curves are noise.
+    """
+    if rankings is None or np.isnan(rankings.asked()):
+        return {}
+    usable = rankings.sparsities[~rankings.collapsed()]
+    told = xr.DataArray(rankings.known()[0] & ~rankings.few, dims="class", coords={"class": rankings.classes})
+    curves = {}
+    for name in FREE:
+        median = plain_changes(rankings, SCALES[name]).sel(sparsity=usable).median("seed").where(told)
+        curves[name] = median.transpose("class", "sparsity").sel({"class": scores["class"]})
+    return curves
+
+
+def _frequency(scores: xr.Dataset) -> np.ndarray:
+    """Training images of each class; of the test split where those of training are not known."""
+    counts = scores.coords.get("train_count", scores["test_count"])
+    return np.asarray(counts.to_numpy(), np.float64)
+
+
+def _with_scales(classes: pd.DataFrame, changes: pd.DataFrame, sparsities: pd.DataFrame) -> pd.DataFrame:
+    """The table of classes with what is known of each, and its changes at the sparsity where questions are asked."""
+    asked = sparsities.loc[sparsities["asked"], "sparsity"]
+    rows = changes[changes["sparsity"].isin(asked)]
+    wide = rows.pivot_table(index="class", columns="scale", values="change", dropna=False).add_suffix("_change")
+    few = changes.groupby("class")["few"].first()
+    return classes.assign(few=classes["class"].map(few)).merge(wide, on="class", how="left")
 
 
 def label_counts(scores: xr.Dataset) -> pd.DataFrame:
@@ -138,7 +243,7 @@ def _untested(tables: Mapping[str, pd.DataFrame], scores: xr.Dataset) -> dict[st
     """The tables of tests that too few seeds stand behind, without their P: one network is no population."""
     found = {}
     if forgettability.seeds_compared(scores) < forgettability.MIN_SEEDS:
-        found = {name: without_p(tables[name]) for name in ("correlations", "pair_correlations", "ols")}
+        found = {name: without_p(tables[name]) for name in ("correlations", "pair_correlations", "pair_tests", "ols")}
     elif forgettability.seeds_compared(scores, highest=True) < forgettability.MIN_SEEDS:
         table = tables["correlations"]
         at_max = table["y"].str.endswith("relative_change_at_max")
@@ -152,22 +257,10 @@ def _exemplars(
     pruned: np.ndarray,
     options: Options,
     by_seed: tuple[xr.DataArray, xr.DataArray] | None,
-) -> dict[str, pd.DataFrame]:
-    """The tables of the PIEs; which images other measures choose stands in further columns of ``pies``."""
-    ids = labels["id"].to_numpy()
-    members = exemplar_sets.membership(ids, dense, pruned, options.pie_fraction)
-    others = members.drop(columns=options.measure).add_prefix("is_pie_").assign(id=ids)
-    pie_table = exemplars.pies(labels, dense, pruned, options.pie_fraction, options.measure)
-    names = exemplars.class_columns(labels)
-    tables = {
-        "pies": pie_table.merge(others, on="id", how="left", validate="one_to_one"),
-        "pie_ratios": exemplars.pie_ratios(pie_table, names, options.resamples, options.seed),
-        "pie_overlap": exemplar_sets.pie_overlap(members),
-    }
-    if by_seed is not None:
-        stability = exemplar_sets.pie_stability(
-            ids, *by_seed, options.pie_fraction, options.measure, options.seed_resamples, options.seed
-        )
-        if len(stability):
-            tables["pie_stability"] = stability
-    return tables
+) -> ExemplarTables:
+    """The tables of the PIEs, from the predictions of every seed or, without controls, from their means."""
+    wanted = ExemplarOptions(
+        options.pie_fraction, options.measure, options.resamples, alpha=options.alpha, seed=options.seed
+    )
+    dense_side, pruned_side = by_seed or (xr.DataArray(one, dims=("image", "class")) for one in (dense, pruned))
+    return exemplar_tables(labels, dense_side, pruned_side, wanted)

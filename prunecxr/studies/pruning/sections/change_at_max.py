@@ -56,7 +56,7 @@ def figure_section(prefix: str) -> Section[Findings]:
         title=title_of("What is forgotten most (figure 3, right)", prefix),
         part=CLASSES,
         figure=partial(figure, prefix=prefix),
-        caption=partial(frequency_caption, y=MOST, prefix=prefix, more="lose more"),
+        caption=partial(frequency_caption, y=MOST, prefix=prefix),
         alt=partial(alt, prefix=prefix),
         wanted=partial(has_counts, prefix=prefix),
     )

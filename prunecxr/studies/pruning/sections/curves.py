@@ -71,7 +71,7 @@ def _named(classes: pd.DataFrame, drawn: set[str]) -> dict[str, tuple[str, str, 
 
 
 def caption(findings: Findings, prefix: str) -> str:
-    """Which class loses most, and how many lose more than 20%."""
+    """How far changes go, and how many are below -20%."""
     table, at = findings.tables["classes"].set_index("class"), sparsity(highest(findings))
     change = table[f"{prefix}{MOST}"].dropna()
     if change.empty:
@@ -80,8 +80,9 @@ def caption(findings: Findings, prefix: str) -> str:
     seeds = count(int(findings.tables["overall"]["n"].iloc[0]), "seed")
     meaning = f" {percent(-1)} is back at chance." if prefix else ""
     return (
-        f"{change.idxmin()} loses most: {percent(change.min())} at {at} sparsity. {dropped} of "
-        f"{count(len(change), 'class', 'classes')} lose more than 20% at some sparsity. Medians over {seeds}.{meaning}"
+        f"At {at} sparsity, the highest, changes of {count(len(change), 'class', 'classes')} go from "
+        f"{percent(change.min())} to {percent(change.max())}; {dropped} are below −20% at some sparsity. Medians over "
+        f"{seeds}.{meaning}"
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from prunecxr.studies.pruning.sections.findings import Findings
-from prunecxr.studies.pruning.sections.shared import CORRECTED
 
 AXES_OF_PAIRS = {
     "log_freq_diff": "difference in log test frequency, |LogFreqDiff|",
@@ -50,8 +49,3 @@ class Definition:
 
 
 DEFINITIONS = (Definition(), *(Definition(name) for name in reversed(IN_WORDS)))
-
-
-def fcd_label(prefix: str, definition: str) -> str:
-    """Of an axis."""
-    return f"{'chance-corrected ' if prefix == CORRECTED else ''}FCD (definition '{definition}')"

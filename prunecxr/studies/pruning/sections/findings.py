@@ -60,8 +60,8 @@ class Findings:
         provenance: label -> text, in order: dataset, method, seeds, versions, run ids ...
         definition: of pairs that the sentences and figures use, ``paper`` or ``published``.
         alpha: level of the significance tests.
-        pie_sparsity: sparsity of the pruned population that PIEs come from.
-        measure: of agreement.
+        pie_sparsity: sparsity of the pruned population that PIEs come from; NaN where every one is collapsed.
+        reference: prevalence at which AP is compared between classes.
         highlight: a pair of classes to be marked in the figures of pairs.
         readers: what readers said of PIEs and other images, as from :func:`analysis.summary`; None
             where there was no reader study.
@@ -76,7 +76,7 @@ class Findings:
     definition: str = "paper"
     alpha: float = 0.05
     pie_sparsity: float = 0.9
-    measure: str = "spearman"
+    reference: float = 0.05
     highlight: tuple[str, str] | None = None
     readers: pd.DataFrame | None = None
 

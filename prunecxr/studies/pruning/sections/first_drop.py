@@ -62,7 +62,7 @@ def figure_section(prefix: str) -> Section[Findings]:
         title=title_of("What is forgotten first (figure 3, left)", prefix),
         part=CLASSES,
         figure=partial(figure, prefix=prefix),
-        caption=partial(frequency_caption, y=FIRST, prefix=prefix, more="drop earlier"),
+        caption=partial(frequency_caption, y=FIRST, prefix=prefix),
         alt=partial(alt, prefix=prefix),
         wanted=partial(has_counts, prefix=prefix),
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from prunecxr.report.gallery import Card, Gallery, Row, thumbnail
-from prunecxr.report.wording import number, sparsity
+from prunecxr.report.wording import number
+from prunecxr.studies.pruning.sections.exemplars import pruned_models
 from prunecxr.studies.pruning.sections.findings import Findings, GalleryItem
 
 
@@ -17,7 +18,7 @@ def gallery(findings: Findings) -> Gallery:
         "puts first."
     )
     return Gallery(
-        heading=f"Images that dense and {sparsity(findings.pie_sparsity)} sparse models disagree on most",
+        heading=f"Images that dense and {pruned_models(findings)} disagree on most",
         remarks=remarks,
         introduction=introduction if findings.gallery else "",
         cards=[_card(item) for item in findings.gallery],

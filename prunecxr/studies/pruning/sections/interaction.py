@@ -11,20 +11,26 @@ from matplotlib.figure import Figure
 
 from prunecxr.report.section import Section
 from prunecxr.report.style import BLUE, INK, RED, new_figure
-from prunecxr.studies.pruning.sections.definitions import AXES_OF_PAIRS, Definition, fcd_label
+from prunecxr.studies.pruning.analysis.pair_tests import COEFFICIENT, INTERACTION
+from prunecxr.studies.pruning.analysis.pairs import PREFIXES
+from prunecxr.studies.pruning.sections.definitions import AXES_OF_PAIRS, Definition
 from prunecxr.studies.pruning.sections.findings import Findings
+from prunecxr.studies.pruning.sections.pair_wording import (
+    DRAWN,
+    SCALES,
+    SUFFIXES,
+    TITLES,
+    fcd_label,
+    interaction_of,
+    row_of,
+    size_of,
+)
 from prunecxr.studies.pruning.sections.shared import (
-    MEASURED,
     NOT_TESTED,
     PAIRS,
     corrected_columns,
-    interaction,
-    precision,
-    product_row,
     raw_columns,
     table_of,
-    title_of,
-    twin,
 )
 
 LOOKS = {0.1: (INK, "^", ":"), 0.5: (RED, "s", "--"), 0.9: (BLUE, "o", "-")}  # by quantile of difference in frequency
@@ -32,10 +38,10 @@ LOOKS = {0.1: (INK, "^", ":"), 0.5: (RED, "s", "--"), 0.9: (BLUE, "o", "-")}  # 
 
 @dataclass(frozen=True)
 class Effect:
-    """The figure of one measure and one definition."""
+    """The figure of one scale and one definition."""
 
     definition: Definition
-    prefix: str
+    scale: str
 
     def figure(self, findings: Findings) -> Figure:
         """The fit at a small, middle and large difference in frequency. Different slopes are the interaction."""
@@ -50,7 +56,7 @@ class Effect:
                 markersize=4, linewidth=1.6, label=f"{difference:.2f} ({100 * quantile:.0f}th percentile of pairs)",
             )  # fmt: skip
         axes.set_xlabel(AXES_OF_PAIRS["iou_fourth_root"], parse_math=True)
-        axes.set_ylabel(f"fitted {fcd_label(self.prefix, self.definition.of(findings))}")
+        axes.set_ylabel(f"fitted {fcd_label(self.scale, self.definition.of(findings))}")
         axes.legend(
             title="at a difference in log frequency of", frameon=False, fontsize=7.5, title_fontsize=7.5, loc="best"
         )
@@ -59,49 +65,52 @@ class Effect:
     def caption(self, findings: Findings) -> str:
         """What the interaction says: where co-occurrence matters more."""
         definition = self.definition.of(findings)
-        row = product_row(findings, definition)
-        coefficient, p = row[f"{self.prefix}coefficient"], row[f"{self.prefix}p"]
-        sense = "more" if coefficient < 0 else "less"
+        row = row_of(findings, definition, self.scale, INTERACTION, COEFFICIENT)
+        sense = "more" if row["value"] < 0 else "less"
         clear = f"The more two classes differ in frequency, the {sense} co-occurrence goes with similar curves"
-        words = NOT_TESTED[:-1] if np.isnan(p) else clear if p < findings.alpha else "No interaction is shown"
+        shown = clear if row["permutation_p"] < findings.alpha else "No interaction is shown"
+        if np.isnan(row["permutation_p"]):
+            shown = "Cannot be told" if row["reason"] else NOT_TESTED[:-1]
         return (
-            f"{words}: coefficient of the product {interaction(findings, definition, self.prefix)}, "
-            f"n = {int(row[f'{self.prefix}n'])} pairs; definition '{definition}'. Bands: 95% interval of the fitted "
-            "mean."
+            f"{shown}, on {SCALES[self.scale]}: coefficient of the product "
+            f"{interaction_of(findings, definition, self.scale)}, {size_of(row)}; definition '{definition}'. Bands: "
+            "95% interval of the fitted mean, if pairs were independent. An effect of frequency that is not linear can "
+            "look like an interaction, without any effect of co-occurrence."
         )
 
     def alt(self, findings: Findings) -> str:
         """What the figure shows."""
         return (
             "Three lines of the regression of dissimilarity on overlap, at a small, middle and large difference in "
-            f"frequency, with 95% bands; {precision(self.prefix)}, definition '{self.definition.of(findings)}'."
+            f"frequency, with 95% bands; {SCALES[self.scale]}, definition '{self.definition.of(findings)}'."
         )
 
     def wanted(self, findings: Findings) -> bool:
         """Whether the definition was asked for, and the regression has a fit."""
-        if "partial_effects" not in findings.tables or not self.definition.wanted(findings):
+        if not {"partial_effects", "pair_tests"} <= set(findings.tables) or not self.definition.wanted(findings):
             return False
         return not self._rows(findings).empty
 
     def _rows(self, findings: Findings) -> pd.DataFrame:
         table = findings.tables["partial_effects"]
-        return table[(table["definition"] == self.definition.of(findings)) & (table["y"] == f"{self.prefix}fcd")]
+        return table[
+            (table["definition"] == self.definition.of(findings)) & (table["y"] == f"{PREFIXES[self.scale]}fcd")
+        ]
 
 
 def figure_sections(definition: Definition) -> Sequence[Section[Findings]]:
-    """The figures in one definition: raw, then chance-corrected."""
-    effects = [Effect(definition, prefix) for prefix in MEASURED]
+    """The figures in one definition: the prevalence-free scale first."""
     return [
         Section(
-            name=twin(f"interaction{definition.suffix}", one.prefix),
-            title=definition.title_of(title_of("Interaction of frequency and co-occurrence (equation 2)", one.prefix)),
+            name=f"interaction{definition.suffix}{SUFFIXES[one.scale]}",
+            title=definition.title_of(f"Interaction of frequency and co-occurrence (equation 2){TITLES[one.scale]}"),
             part=PAIRS,
             figure=one.figure,
             caption=one.caption,
             alt=one.alt,
             wanted=one.wanted,
         )
-        for one in effects
+        for one in (Effect(definition, scale) for scale in DRAWN)
     ]
 
 
@@ -111,7 +120,7 @@ TABLES: tuple[Section[Findings], ...] = (
         title="Pairs of classes: regression of FCD (equation 2)",
         table=table_of("ols", raw_columns),
         note="FCD regressed on |LogFreqDiff|, IoU^¼ and their product; se: standard error; t and p: of a coefficient "
-        "of 0.",
+        "of 0, if pairs were independent, as in the paper.",
     ),
     Section(
         name="chance_corrected_ols",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from prunecxr.report.wording import sparsity
+from prunecxr.studies.pruning.sections import clinical_methods
 from prunecxr.studies.pruning.sections.definitions import IN_WORDS
+from prunecxr.studies.pruning.sections.exemplars import methods as exemplars
 from prunecxr.studies.pruning.sections.findings import Findings
 
 
@@ -26,11 +27,7 @@ def methods(findings: Findings) -> list[str]:
         + "; figures and tables also ".join(IN_WORDS[name] for name in findings.definitions)
         + ". Chance-corrected FCD is that of the chance-corrected curves. The regression is FCD = b0 + "
         "b1 |LogFreqDiff| + b2 IoU^¼ + b3 |LogFreqDiff| IoU^¼, by ordinary least squares.",
-        "Pruning-identified exemplars are the images on which the mean predictions of dense and of "
-        f"{sparsity(findings.pie_sparsity)} sparse models agree least (measure: {findings.measure}). Intervals of "
-        "their ratios are 95% percentile intervals of a bootstrap over patients. Their stability is that over "
-        "seeds: seeds are drawn with replacement, predictions averaged anew, and the sets compared by their Jaccard "
-        "index, images in both over images in either. Other measures: modal (whether both put the same class first), "
-        "mean_absolute (mean absolute difference in probability), kl (mean Kullback-Leibler divergence per class).",
+        *exemplars(findings),
+        *clinical_methods.paragraphs(findings),
         "After Holste et al., How Does Pruning Impact Long-Tailed Multi-Label Medical Image Classifiers?, MICCAI 2023.",
     ]

@@ -7,17 +7,16 @@ from matplotlib.figure import Figure
 
 from prunecxr.report.section import Section
 from prunecxr.report.style import INK, new_figure, sparsity_axis
-from prunecxr.report.wording import count, sparsity
+from prunecxr.report.wording import sparsity
+from prunecxr.studies.pruning.sections.answers import overall as overall_drop
 from prunecxr.studies.pruning.sections.findings import Findings
 from prunecxr.studies.pruning.sections.shared import (
     LINES,
     MEASURED,
-    NOT_TESTED,
     OVERALL,
     ap,
     band,
     corrected_columns,
-    first_drop,
     raw_columns,
     table_of,
 )
@@ -30,14 +29,14 @@ def figure(findings: Findings) -> Figure:
     drops: dict[float, list[str]] = {}
     for prefix, look in zip(MEASURED, LINES, strict=False):
         band(axes, table, prefix, look, ap(prefix))
-        first = table.loc[table[f"{prefix}significant_drop"], "sparsity"].min()
+        first = table.loc[table[f"{prefix}paired_drop"], "sparsity"].min()
         if not np.isnan(first):
             drops.setdefault(float(first), []).append(ap(prefix))
     for first, names in drops.items():
         axes.axvline(first, color=INK, linestyle=":", linewidth=1.2)
         of = "" if len(names) == 2 else f"\nof {names[0]}"
         axes.annotate(
-            f" first significant drop{of}: {sparsity(first)} ",
+            f" lower{of} from {sparsity(first)} on ",
             (first, 0.04 if names[0] == "AP" else 0.16), xycoords=("data", "axes fraction"),
             ha="right" if first > 0.4 else "left", fontsize=8.5,
         )  # fmt: skip
@@ -49,16 +48,9 @@ def figure(findings: Findings) -> Figure:
 
 
 def caption(findings: Findings) -> str:
-    """The first significant drop of either mean, and what the tests are."""
-    table = findings.tables["overall"]
-    if table["welch_p"].isna().all():
-        why = NOT_TESTED if table["n"].iloc[0] < 3 else "Not tested: fewer than 3 pruned models, or none that vary."
-        return f"{why} Dense: {count(int(table['n'].iloc[0]), 'model')}."
-    raw, corrected = (first_drop(findings, prefix) for prefix in MEASURED)
-    return (
-        f"Significant drop of mean AP: {raw}. Significant drop of chance-corrected mean AP: {corrected}. Welch's "
-        "t-test, two-sided."
-    )
+    """Where either mean is lower, and what the tests are."""
+    given = overall_drop.answer(findings)
+    return f"{given.verdict} {given.evidence}"
 
 
 def alt(findings: Findings) -> str:
@@ -82,7 +74,8 @@ SECTIONS: tuple[Section[Findings], ...] = (
         name="overall",
         title="Mean AP by sparsity",
         table=table_of("overall", raw_columns),
-        note="n: seeds with a value; welch: Welch's t-test against the dense models.",
+        note="n: seeds with a value. paired: t-test on the differences from the dense network of the same seed, with P "
+        "adjusted by Holm, and by a sequence from the highest sparsity downward. welch: the paper's test.",
     ),
     Section(
         name="chance_corrected_overall",

@@ -1,4 +1,4 @@
-"""Pairs of classes: every correlation with the difference of their curves."""
+"""Pairs of classes: correlations with the difference of their curves, as in the paper."""
 
 from __future__ import annotations
 
@@ -10,5 +10,6 @@ SECTION: Section[Findings] = Section(
     name="pair_correlations",
     title="Pairs of classes: correlations with FCD",
     table=table_of("pair_correlations"),
-    note="y: FCD of raw and of chance-corrected curves, in each definition; n: pairs.",
+    note="y: FCD of raw and of chance-corrected curves, in each definition; n: pairs. P takes pairs as independent, as "
+    "in the paper, which pairs that share a class are not.",
 )

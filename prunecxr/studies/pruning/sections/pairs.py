@@ -12,18 +12,23 @@ from prunecxr.report.labelling import label_points
 from prunecxr.report.section import Section
 from prunecxr.report.style import BLUE, INK, new_figure, state
 from prunecxr.report.wording import correlation, short
-from prunecxr.studies.pruning.sections.definitions import AXES_OF_PAIRS, Definition, fcd_label
+from prunecxr.studies.pruning.analysis.pair_tests import FREQUENCY_GIVEN_OVERLAP, OVERLAP_GIVEN_FREQUENCY, PARTIAL_RHO
+from prunecxr.studies.pruning.analysis.pair_verdicts import OWN_PREVALENCE
+from prunecxr.studies.pruning.analysis.pairs import PREFIXES
+from prunecxr.studies.pruning.sections.definitions import AXES_OF_PAIRS, Definition
 from prunecxr.studies.pruning.sections.findings import Findings
-from prunecxr.studies.pruning.sections.shared import (
-    MEASURED,
-    PAIRS,
-    outcome,
-    pair_row,
-    precision,
-    table_of,
-    title_of,
-    twin,
+from prunecxr.studies.pruning.sections.pair_wording import (
+    DRAWN,
+    SCALES,
+    SUFFIXES,
+    TITLES,
+    correlations_of,
+    fcd_label,
+    papers_p,
+    row_of,
+    value_of,
 )
+from prunecxr.studies.pruning.sections.shared import PAIRS, outcome, table_of
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Against:
         name, title: of the figure.
         alike: what two classes do that have much of it, after 'the more two classes'.
         words: the same in the alternative text.
+        given: x of the tests in which the other is held equal.
+        held: what that other is.
     """
 
     x: str
@@ -42,6 +49,8 @@ class Against:
     title: str
     alike: str
     words: str
+    given: str
+    held: str
 
 
 FREQUENCY = Against(
@@ -50,6 +59,8 @@ FREQUENCY = Against(
     "Difference in frequency and in forgetting (figures 4 and 7, left)",
     "differ in frequency",
     "difference in log frequency",
+    FREQUENCY_GIVEN_OVERLAP,
+    "overlap",
 )
 OVERLAP = Against(
     "iou_fourth_root",
@@ -57,27 +68,29 @@ OVERLAP = Against(
     "Co-occurrence and difference in forgetting (figures 4 and 7, right)",
     "overlap",
     "overlap of the label sets",
+    OVERLAP_GIVEN_FREQUENCY,
+    "difference in frequency",
 )
 
 
 @dataclass(frozen=True)
 class Scatter:
-    """The figure of one measure and one definition."""
+    """The figure of one scale and one definition."""
 
     against: Against
     definition: Definition
-    prefix: str
+    scale: str
 
     def figure(self, findings: Findings) -> Figure:
         """One point per pair; one pair is named."""
-        definition, x, y = self.definition.of(findings), self.against.x, f"{self.prefix}fcd"
+        definition, x, y = self.definition.of(findings), self.against.x, f"{PREFIXES[self.scale]}fcd"
         figure, axes = new_figure()
         table = findings.tables["pairs"].dropna(subset=[f"{y}_{definition}", f"{x}_{definition}"])
         across, fcd = table[f"{x}_{definition}"], table[f"{y}_{definition}"]
         axes.scatter(across, fcd, s=16, color=BLUE, alpha=0.55, linewidth=0, zorder=2)
         axes.set_xlabel(AXES_OF_PAIRS[x], parse_math=True)
-        axes.set_ylabel(fcd_label(self.prefix, definition))
-        state(axes, pair_row(findings, x, y, definition), "pairs")
+        axes.set_ylabel(fcd_label(self.scale, definition))
+        state(axes, correlations_of(findings, definition, self.scale, x), "pairs")
         marked = _marked(table, fcd, findings.highlight)
         if marked.any():
             axes.scatter(across[marked], fcd[marked], s=40, facecolor="none", edgecolor=INK, linewidth=1.3, zorder=4)
@@ -87,29 +100,38 @@ class Scatter:
         return figure
 
     def caption(self, findings: Findings) -> str:
-        """How FCD goes with it."""
-        definition, alike = self.definition.of(findings), self.against.alike
-        row = pair_row(findings, self.against.x, f"{self.prefix}fcd", definition)
+        """How FCD goes with it: P by permutation first, then the paper's; then with the other held equal."""
+        definition, alike, x = self.definition.of(findings), self.against.alike, self.against.x
+        row = correlations_of(findings, definition, self.scale, x)
+        rho = row_of(findings, definition, self.scale, x, "spearman_rho")
+        partial = row_of(findings, definition, self.scale, self.against.given, PARTIAL_RHO)
         texts = {
             1: f"The more two classes {alike}, the more their curves differ",
             0: "No association is shown",
             -1: f"The more two classes {alike}, the more alike their curves are",
         }
-        return f"{outcome(row, findings.alpha, texts)}: {correlation(row, 'pairs')}; definition '{definition}'."
+        naive = f", P by permutation of the classes; {papers_p(rho)} (of ρ)" if papers_p(rho) else ""
+        own = " All classes forgotten equally give such an association, too." if self.scale in OWN_PREVALENCE else ""
+        return (
+            f"{outcome(row, findings.alpha, texts)}, with nothing held equal, on {SCALES[self.scale]}: "
+            f"{correlation(row, f'pairs of {int(rho.n_classes)} classes')}{naive}.{own} "
+            f"At equal {self.against.held}: {value_of(partial)}; definition '{definition}'."
+        )
 
     def alt(self, findings: Findings) -> str:
         """What the figure shows."""
         return (
-            f"One point per pair of classes: dissimilarity of forgettability curves of {precision(self.prefix)} "
+            f"One point per pair of classes: dissimilarity of forgettability curves of {SCALES[self.scale]} "
             f"against {self.against.words}, definition '{self.definition.of(findings)}'."
         )
 
     def wanted(self, findings: Findings) -> bool:
         """Whether the definition was asked for, and any pair has a value."""
-        if "pairs" not in findings.tables or not self.definition.wanted(findings):
+        if not {"pairs", "pair_tests"} <= set(findings.tables) or not self.definition.wanted(findings):
             return False
-        column = f"{self.prefix}fcd_{self.definition.of(findings)}"
-        return bool(findings.tables["pairs"][column].notna().any())
+        column = f"{PREFIXES[self.scale]}fcd_{self.definition.of(findings)}"
+        table = findings.tables["pairs"]
+        return column in table and bool(table[column].notna().any())
 
 
 def _marked(table: pd.DataFrame, fcd: pd.Series, highlight: tuple[str, str] | None) -> pd.Series:
@@ -120,12 +142,12 @@ def _marked(table: pd.DataFrame, fcd: pd.Series, highlight: tuple[str, str] | No
 
 
 def figure_sections(definition: Definition) -> Sequence[Section[Findings]]:
-    """The figures in one definition: against frequency, then against overlap; raw, then chance-corrected."""
-    scatters = [Scatter(against, definition, prefix) for against in (FREQUENCY, OVERLAP) for prefix in MEASURED]
+    """The figures in one definition: against frequency, then against overlap; the prevalence-free scale first."""
+    scatters = [Scatter(against, definition, scale) for against in (FREQUENCY, OVERLAP) for scale in DRAWN]
     return [
         Section(
-            name=twin(f"{one.against.name}{definition.suffix}", one.prefix),
-            title=definition.title_of(title_of(one.against.title, one.prefix)),
+            name=f"{one.against.name}{definition.suffix}{SUFFIXES[one.scale]}",
+            title=definition.title_of(f"{one.against.title}{TITLES[one.scale]}"),
             part=PAIRS,
             figure=one.figure,
             caption=one.caption,

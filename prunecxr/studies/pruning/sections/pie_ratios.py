@@ -13,7 +13,8 @@ from matplotlib.ticker import FuncFormatter
 
 from prunecxr.report.section import Section
 from prunecxr.report.style import BLUE, INK, PALE, log_ticks, new_figure, ratio_label
-from prunecxr.report.wording import count, listing, short, sparsity
+from prunecxr.report.wording import count, listing, short
+from prunecxr.studies.pruning.sections.exemplars import at_sparsity
 from prunecxr.studies.pruning.sections.findings import Findings
 from prunecxr.studies.pruning.sections.shared import IMAGES, table_of
 
@@ -43,7 +44,11 @@ class Ratios:
         for y, row in enumerate(rows.itertuples()):
             _bar(axes, y, row, low, high)
         axes.axvline(1, color=INK, linewidth=1.2, linestyle=":")
-        labels = [f"{short(value)} ({n:,})" for value, n in zip(rows["value"], counts[rows.index], strict=True)]
+        few = np.where(rows["few"], ", few", "")
+        labels = [
+            f"{short(value)} ({n:,}{mark})"
+            for value, n, mark in zip(rows["value"], counts[rows.index], few, strict=True)
+        ]
         axes.set_yticks(range(len(rows)), labels)
         axes.set_ylim(-0.7, len(rows) - 0.3)
         axes.grid(visible=False, axis="y")
@@ -53,20 +58,22 @@ class Ratios:
         return figure
 
     def caption(self, findings: Findings) -> str:
-        """How many classes, or which numbers of diseases, differ between PIEs and other images."""
+        """Which classes, or numbers of diseases, differ between PIEs and other images."""
         table, pies = self._rows(findings), findings.tables["pies"]
         parts = [
             f"{what} frequent among PIEs: {listing(rows['value'])}"
-            for what, rows in (("more", table[table["low"] > 1]), ("less", table[table["high"] < 1]))
+            for what, rows in (("more", table[table["adjusted_low"] > 1]), ("less", table[table["adjusted_high"] < 1]))
             if len(rows)
         ]
-        words = "; ".join(parts) or "no difference beyond what the patient bootstrap allows"
+        words = "; ".join(parts) or f"no {self.bar} is shown to be more or less frequent"
         members, patients = int(pies["is_pie"].sum()), pies["subject_id"].nunique()
         return (
             f"{words[0].upper()}{words[1:]}. n = {members:,} PIEs and "
-            f"{int(pies['agreement'].notna().sum()) - members:,} other images of {count(patients, 'patient')}, "
-            f"{sparsity(findings.pie_sparsity)} sparsity. Lines are 95% intervals of a bootstrap over patients; bars "
-            "are gray where these include 1."
+            f"{int(pies['agreement'].notna().sum()) - members:,} other images of {count(patients, 'patient')}"
+            f"{at_sparsity(findings)}. Lines are 95% intervals of a bootstrap over patients; bars are gray where the "
+            "wider intervals that hold for all bars together include 1, or where fewer than 10 images or patients "
+            "('few') support no claim. Two dense populations show such differences, too: what pruning adds is the "
+            "excess."
         )
 
     def alt(self, _findings: Findings) -> str:
@@ -102,7 +109,7 @@ def _bar(axes: Axes, y: int, row: Any, low: float, high: float) -> None:
     if ratio == 0 or np.isinf(ratio):
         axes.text(1.05, y, "not in PIEs" if ratio == 0 else "only in PIEs", **text)
         return
-    clear = row.low > 1 or row.high < 1
+    clear = row.adjusted_low > 1 or row.adjusted_high < 1
     axes.barh(y, ratio - 1, left=1, height=0.62, color=BLUE if clear else PALE, zorder=2)
     axes.hlines(y, *ends, color=INK, linewidth=1.1, zorder=3)
     axes.plot([ratio], [y], marker="o", markersize=3.5, color=INK, zorder=4)
@@ -132,6 +139,8 @@ SECTIONS: tuple[Section[Findings], ...] = (
         name="pie_ratios",
         title="Classes and numbers of diseases in PIEs",
         table=table_of("pie_ratios"),
-        note="low and high: 95% interval from a bootstrap over patients.",
+        note="low and high: 95% interval from a bootstrap over patients; adjusted_low and adjusted_high: those that "
+        "hold for all classes, or all numbers of diseases, together; few: fewer than 10 images, or images of fewer "
+        "than 10 patients: no claim.",
     ),
 )

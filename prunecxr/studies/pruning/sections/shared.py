@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from prunecxr.report.section import from_analysis
 from prunecxr.report.style import BLUE, INK, RED, THIRD
 from prunecxr.report.tables import without_tests
-from prunecxr.report.wording import TIED, correlation, count, number, p_value, sparsity
+from prunecxr.report.wording import TIED, correlation, count, number, sparsity
 from prunecxr.studies.pruning.sections.findings import Findings
 
 OVERALL, CLASSES, PAIRS, IMAGES, READERS = "Overall", "Classes", "Pairs of classes", "Images", "Readers"
@@ -98,22 +98,6 @@ def band(axes: Axes, table: pd.DataFrame, prefix: str, look: tuple[str, str, str
     )  # fmt: skip
 
 
-def first_drop(findings: Findings, prefix: str) -> str:
-    """The first significant drop of the raw or chance-corrected mean AP: its test, and where Holm's is."""
-    table = findings.tables["overall"]
-    drops, holm = (table[table[f"{prefix}significant_drop{kind}"]] for kind in ("", "_holm"))
-    if drops.empty:
-        return f"no drop with P{TIED}<{TIED}{findings.alpha:g}"
-    row = drops.iloc[0]
-    adjusted = f"first at {sparsity(holm['sparsity'].iloc[0])}" if len(holm) else "at none"
-    tests = int(table[f"{prefix}welch_p"].notna().sum())
-    return (
-        f"first at {sparsity(row.sparsity)} with n{TIED}={TIED}{int(row.n)}, "
-        f"t{TIED}={TIED}{number(row[f'{prefix}welch_t'])}, {p_value(row[f'{prefix}welch_p'])}; "
-        f"after Holm's adjustment for {count(tests, 'test')}, {adjusted}"
-    )
-
-
 def direction(row: pd.Series, alpha: float) -> int:
     """1, -1 or 0: the sign of Spearman's rho where it is significant."""
     return int(np.sign(row.spearman_rho)) if row.spearman_p < alpha else 0
@@ -126,39 +110,32 @@ def outcome(row: pd.Series, alpha: float, texts: Mapping[int, str]) -> str:
     return NOT_TESTED[:-1] if np.isnan(row.spearman_p) else texts[direction(row, alpha)]
 
 
-def frequency_caption(findings: Findings, y: str, prefix: str, more: str) -> str:
-    """How ``y`` of a class goes with its training frequency.
-
-    Args:
-        more: what classes do that have much of it: 'lose more'.
-    """
+def frequency_caption(findings: Findings, y: str, prefix: str) -> str:
+    """How ``y`` of a class goes with its training frequency, beside what equal forgetting would give."""
     row = findings.tables["correlations"].set_index("y").loc[f"{prefix}{y}"]
-    texts = {1: f"Rarer classes {more}", 0: "No association with frequency is shown", -1: f"Frequent classes {more}"}
     censored = (
         f" {count(int(row.n_censored), 'class never drops', 'classes never drop')} that far: last rank in ρ, left out "
         "of r."
         if row.n_censored
         else ""
     )
-    return f"{outcome(row, findings.alpha, texts)}: {correlation(row, 'classes')}.{censored}"
+    return (
+        f"{correlation(row, 'classes')}; P of single correlations, as in the paper.{_if_alike(findings, y, prefix)}"
+        f"{censored}"
+    )
 
 
-def pair_row(findings: Findings, x: str, y: str, definition: str) -> pd.Series:
-    """The correlation of FCD (raw or chance-corrected, ``y``) with ``x`` in one definition."""
-    table = findings.tables["pair_correlations"]
-    return table[(table["definition"] == definition) & (table["x"] == x) & (table["y"] == y)].iloc[0]
-
-
-def product_row(findings: Findings, definition: str) -> pd.Series:
-    """The product of difference in frequency and co-occurrence in equation 2."""
-    table = findings.tables["ols"]
-    return table[(table["definition"] == definition) & table["term"].str.contains(":")].iloc[0]
-
-
-def interaction(findings: Findings, definition: str, prefix: str) -> str:
-    """The coefficient of that product, with its error, P, and R2."""
-    row = product_row(findings, definition)
-    coefficient, se, p, r2 = (row[f"{prefix}{name}"] for name in ("coefficient", "se", "p", "r2"))
-    if np.isnan(coefficient):
-        return "not determined by these pairs"
-    return f"{number(coefficient)} (SE {number(se)}, {p_value(p)}, R²{TIED}={TIED}{number(r2)})"
+def _if_alike(findings: Findings, y: str, prefix: str) -> str:
+    """What the correlation would be if all classes were forgotten alike: AP depends on prevalence."""
+    table = findings.tables.get("rare_classes")
+    if table is None:
+        return ""
+    scale, asked = ("ap_chance" if prefix else "ap"), ("change" if y == MOST else "first_drop")
+    row = table[(table["scale"] == scale) & (table["outcome"] == asked)].iloc[0]
+    if np.isnan(row.null_rho):
+        return ""
+    return (
+        f" At {sparsity(row.sparsity)}, the highest sparsity that has not collapsed, ρ{TIED}={TIED}"
+        f"{number(row.spearman_rho)}; if all classes were forgotten alike, it would be {number(row.null_rho)} (95% of "
+        f"simulations {number(row.null_low)} to {number(row.null_high)})."
+    )

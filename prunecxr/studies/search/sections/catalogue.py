@@ -1,31 +1,40 @@
-"""The figures of a search for hyper-parameters, in order: a new one is a file and a line here."""
+"""The elements of the report of a search, in order: a new one is a file and a line here."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import matplotlib as mpl
-import optuna
 
-from prunecxr.report.illustration import illustrate
-from prunecxr.report.section import Section
-from prunecxr.studies.search.sections import history, importances, parallel, slices
+from prunecxr.report.section import Report, Section
+from prunecxr.report.writing import write
+from prunecxr.studies.search.sections import history, importances, parallel, slices, trials
+from prunecxr.studies.search.sections.answer import answer
+from prunecxr.studies.search.sections.findings import SearchFindings
+from prunecxr.studies.search.sections.methods import methods
 
-SECTIONS: tuple[Section[optuna.Study], ...] = (
+SECTIONS: tuple[Section[SearchFindings], ...] = (
     history.SECTION,
     importances.SECTION,
     slices.SECTION,
     parallel.SECTION,
+    trials.SECTION,
+)
+REPORT: Report[SearchFindings] = Report(
+    kind="Search for the best training options",
+    sections=SECTIONS,
+    answers=(answer,),
+    methods=methods,
+    no_warnings="None: no trial failed.",
 )
 
 
-def draw(study: optuna.Study) -> tuple[dict[str, tuple[bytes, bytes]], dict[str, str]]:
-    """Every figure, over the complete trials.
+def write_report(folder: Path, findings: SearchFindings) -> list[str]:
+    """Write page, figures and table of a search with a complete trial.
 
-    Args:
-        study: trials numbered as users count.
     Returns:
-        name -> PNG and SVG; and name -> why it is not there, for figures that too few complete trials do not allow.
+        Why figures are not there that too few complete trials do not allow, a sentence each.
     """
     with mpl.rc_context({"savefig.bbox": "tight"}):  # Optuna leaves tick labels and legends outside
-        drawn = {picture.name: (picture.png, picture.svg) for picture in illustrate(SECTIONS, study)}
-    absent = {section.name: section.absent(study) for section in SECTIONS if not section.wanted(study)}
-    return drawn, absent
+        write(folder, REPORT, findings)
+    return [section.absent(findings) for section in SECTIONS if not section.wanted(findings)]

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import optuna
 from matplotlib.figure import Figure
 
 from prunecxr.report.section import Section
-from prunecxr.studies.search.sections.shared import TARGET, complete, draw
+from prunecxr.studies.search.sections.findings import SearchFindings
+from prunecxr.studies.search.sections.shared import draw
 
 
-def figure(study: optuna.Study) -> Figure:
+def figure(findings: SearchFindings) -> Figure:
     """Value of every trial, and the best until then."""
     from optuna.visualization import matplotlib as plots
 
-    return draw(lambda: plots.plot_optimization_history(study, target_name=TARGET))
+    return draw(lambda: plots.plot_optimization_history(findings.trials, target_name=findings.target))
 
 
-SECTION: Section[optuna.Study] = Section(
+SECTION: Section[SearchFindings] = Section(
     name="history",
     title="Trials",
     figure=figure,
-    caption=lambda study: f"Highest {TARGET}: {max(trial.value or 0.0 for trial in complete(study)):.4f}.",
-    alt=lambda _: f"One point per trial: {TARGET} by number of the trial, with the best value until then.",
+    caption=lambda findings: (
+        f"Highest {findings.target}: {max(trial.value or 0.0 for trial in findings.complete):.4f}."
+    ),
+    alt=lambda findings: (
+        f"One point per trial: {findings.target} by number of the trial, with the best value until then."
+    ),
 )

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import optuna
 from matplotlib.figure import Figure
 
 from prunecxr.report.section import Section
-from prunecxr.studies.search.sections.shared import ENOUGH, TARGET, compared, complete, draw, too_few
+from prunecxr.studies.search.sections.findings import SearchFindings
+from prunecxr.studies.search.sections.shared import ENOUGH, compared, draw, left_out, too_few
 
 
-def figure(study: optuna.Study) -> Figure:
+def figure(findings: SearchFindings) -> Figure:
     """Share of the variance between trials that goes with each option."""
     from optuna.visualization import matplotlib as plots
 
-    return draw(lambda: plots.plot_param_importances(study, target_name=TARGET))
+    return draw(lambda: plots.plot_param_importances(findings.trials, target_name=findings.target))
 
 
-def absent(study: optuna.Study) -> str:
+def why_not(findings: SearchFindings) -> str:
     """Why importance cannot be told, or nothing."""
-    distinct = {trial.value for trial in complete(study)}
-    return too_few(study) or ("all complete trials have the same value" if len(distinct) < ENOUGH else "")
+    distinct = {trial.value for trial in findings.complete}
+    return too_few(findings) or ("all complete trials have the same value" if len(distinct) < ENOUGH else "")
 
 
-SECTION: Section[optuna.Study] = Section(
+SECTION: Section[SearchFindings] = Section(
     name="importances",
     title="Importance of the options",
     figure=figure,
     caption=compared,
-    alt=lambda _: f"One bar per option: its importance for {TARGET}.",
-    wanted=lambda study: not absent(study),
-    absent=absent,
+    alt=lambda findings: f"One bar per option: its importance for {findings.target}.",
+    wanted=lambda findings: not why_not(findings),
+    absent=left_out("figure of importances", why_not),
 )

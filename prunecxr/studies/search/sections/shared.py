@@ -8,37 +8,30 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import optuna
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from optuna.trial import FrozenTrial, TrialState
 
 from prunecxr.report.style import log_ticks
 from prunecxr.report.wording import count
+from prunecxr.studies.search.sections.findings import SearchFindings
 
-TARGET = "mean AP, validation split"
 ENOUGH = 2  # complete trials that a comparison of options takes
 
 
-def complete(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials that ended with a value."""
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-
-
-def options(study: optuna.Study) -> list[str]:
-    """Names of the options that the complete trials set."""
-    return sorted({name for trial in complete(study) for name in trial.params})
-
-
-def too_few(study: optuna.Study) -> str:
+def too_few(findings: SearchFindings) -> str:
     """Why options cannot be compared, or nothing."""
-    trials = len(complete(study))
-    return f"{trials} complete trial(s)" if trials < ENOUGH else ""
+    trials = len(findings.complete)
+    return "" if trials >= ENOUGH else f"{count(trials, 'complete trial')}"
 
 
-def compared(study: optuna.Study) -> str:
+def compared(findings: SearchFindings) -> str:
     """What a comparison of options rests on."""
-    return f"Over {count(len(complete(study)), 'complete trial')}: {', '.join(options(study))}."
+    return f"Over {count(len(findings.complete), 'complete trial')}: {', '.join(findings.options)}."
+
+
+def left_out(what: str, why: Callable[[SearchFindings], str]) -> Callable[[SearchFindings], str]:
+    """For :attr:`Section.absent`: the figure's name in words and why it is not there, or nothing."""
+    return lambda findings: f"No {what}: {reason}." if (reason := why(findings)) else ""
 
 
 def draw(make: Callable[[], Any]) -> Figure:

@@ -16,12 +16,20 @@ def answer(findings: HtlFindings) -> Answer:
     table = findings.tables["mined"]
     numbers = listing(table["n_htl"].astype(int), len(table))
     agree = table["jaccard"].mean()
-    overlap = "" if np.isnan(agree) else f" Two seeds agree on them with a Jaccard index of {number(agree)} on average."
+    overlap = (
+        ""
+        if np.isnan(agree)
+        else f" The HTLs of two seeds have a Jaccard index of {number(agree)} on average; random sets of these sizes "
+        f"have {number(table['random_jaccard'].mean())}, and 97.5% of them at most "
+        f"{number(table['random_jaccard_high'].mean())}."
+    )
     share = percent(table["share"].mean())
     return Answer(
         "Which images are hard to learn?",
         f"{share} of {int(table['n_images'].iloc[0]):,} images are HTLs (mean of {count(len(table), 'seed')}).",
         f"HTLs by seed: {numbers}. {_rule(findings)}{overlap}",
+        name="htl_share",
+        state=f"{table['share'].mean():.3f}",
     )
 
 

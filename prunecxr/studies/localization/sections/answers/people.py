@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, NOT_SHOWN, YES
 from prunecxr.report.section import Answer
 from prunecxr.report.wording import listing, p_value
 from prunecxr.studies.localization.sections.findings import HtlFindings
 from prunecxr.studies.localization.sections.shared import group, group_tests
 
-TESTED = {"htl share": "frequency among HTLs", "mean drop": "mean drop"}
+QUESTION = "Do HTLs differ by sex or age?"
+TESTED = {"htl share": "how often images are HTLs", "mean drop": "what pruning costs them"}
 
 
 def answer(findings: HtlFindings) -> Answer:
-    """Sex and age of the patients of HTLs (figure 6)."""
-    tests = findings.tables["group_tests"].set_index(["variable", "what"])
-    clear = [
-        f"{variable} ({TESTED[what]}, {p_value(row.p)})"
-        for (variable, what), row in tests.iterrows()
-        if row.p < findings.alpha
+    """Sex and age of the patients of HTLs (figure 6): four tests, after Holm."""
+    tests = findings.tables["group_tests"]
+    state, sentence = _verdict(tests, findings.alpha)
+    results = (
+        f"{group_tests(findings, variable)} {_extremes(findings, variable)}".strip() for variable in ("sex", "age")
+    )
+    return Answer(QUESTION, sentence, " ".join(results), name="groups_differ", state=state)
+
+
+def _verdict(tests: pd.DataFrame, alpha: float) -> tuple[str, str]:
+    untested = [variable for variable, rows in tests.groupby("variable", sort=False) if rows["p_holm"].isna().all()]
+    if len(untested) == tests["variable"].nunique():
+        return CANNOT_BE_TOLD, "Cannot be told: there are too few HTLs, or too few images of known sex or age."
+    clear = tests[tests["p_holm"] < alpha]
+    rest = f" By {listing(untested)} it cannot be told." if untested else ""
+    if clear.empty:
+        known = [variable for variable in tests["variable"].unique() if variable not in untested]
+        return NOT_SHOWN, f"No difference by {' or '.join(known)} is shown.{rest}"
+    parts = [
+        f"by {variable} in {listing(f'{TESTED[row.what]} ({p_value(row.p_holm)})' for row in rows.itertuples())}"
+        for variable, rows in clear.groupby("variable", sort=False)
     ]
-    verdict = f"They differ by {listing(clear)}." if clear else "No difference by sex or age is shown."
-    if tests["p"].isna().all():
-        verdict = "Cannot be told: too few images of known sex or age."
-    results = (f"{group_tests(findings, variable)} {_extremes(findings, variable)}" for variable in ("sex", "age"))
-    return Answer("Whose images are they?", verdict, " ".join(results))
+    return YES, f"Yes: {listing(parts)}.{rest}"
 
 
 def _extremes(findings: HtlFindings, variable: str) -> str:

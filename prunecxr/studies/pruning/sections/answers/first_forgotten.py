@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, NOT_SHOWN
 from prunecxr.report.section import Answer
-from prunecxr.report.wording import count, listing, sparsity
+from prunecxr.report.wording import count, listing, percent, sparsity
+from prunecxr.studies.pruning.analysis.equal_forgetting import DROP
 from prunecxr.studies.pruning.sections.findings import Findings
-from prunecxr.studies.pruning.sections.shared import FIRST, MEASURED
+from prunecxr.studies.pruning.sections.scale_wording import SHOWN, eligible, has_scales, title
+
+QUESTION = "What is forgotten first?"
 
 
-def answer(findings: Findings) -> Answer:
-    """The classes that lose 20% of their AP before all others."""
-    question, table = "What is forgotten first?", findings.tables["classes"]
-    raw, corrected = (_earliest(table, f"{prefix}{FIRST}") for prefix in MEASURED)
-    never = int(table["censored"].sum())
-    if not raw:
-        nothing = "No class loses more than 20% of its AP at any sparsity that was studied."
-        return Answer(question, nothing if never else "No class has a defined change in AP.")
-    kept = f" In {never} of {count(len(table), 'class', 'classes')} it never does." if never else ""
-    measured = "the same" if corrected == raw else corrected or "none"
-    return Answer(
-        question,
-        f"{raw}.",
-        f"The smallest sparsity where AP has dropped by more than 20% (median over seeds). Chance-corrected: "
-        f"{measured}.{kept}",
+def answer(findings: Findings) -> Answer | None:
+    """The classes that lose 20% before all others, where a loss is shown at all; ties and all."""
+    if not has_scales(findings):
+        return None
+    rows, scale = eligible(findings), title(findings, SHOWN)
+    if rows.empty:
+        return _answer(
+            "Cannot be told: no class that the dense networks know has 10 positive test images and a pruned network "
+            "that has not collapsed.",
+            CANNOT_BE_TOLD,
+        )
+    large = rows[rows["change"] < DROP]
+    shown = large[large["p_holm"] < findings.alpha]
+    classes = rows["class"].nunique()
+    if shown.empty:
+        lower = count(large["class"].nunique(), "class", "classes")
+        unsure = f" The median of {lower} is lower by as much, which chance explains."
+        return _answer(
+            f"No class is shown to lose {percent(-DROP)} of its {scale} before networks collapse.",
+            NOT_SHOWN,
+            f"Of {count(classes, 'class', 'classes')} with 10 test positives or more.{unsure if len(large) else ''}",
+        )
+    first = shown[shown["sparsity"] == shown["sparsity"].min()]
+    kept = classes - large["class"].nunique()
+    rest = (
+        f" {count(kept, 'class', 'classes')} of {classes} did not lose as much before networks collapsed."
+        if kept
+        else ""
+    )
+    return _answer(
+        f"{listing(first['class'])}, at {sparsity(first['sparsity'].iloc[0])} sparsity.",
+        "; ".join(first["class"]),
+        f"The lowest sparsity at which {scale} is lower by more than {percent(-DROP)} (median over seeds) and a loss "
+        f"is shown, over seeds and patients, adjusted by Holm for all classes and sparsities.{rest}",
     )
 
 
-def _earliest(table: pd.DataFrame, column: str) -> str:
-    first = table[table[column] == table[column].min()]
-    return f"{listing(first['class'])}, at {sparsity(table[column].min())} sparsity" if len(first) else ""
+def _answer(verdict: str, state: str, evidence: str = "") -> Answer:
+    return Answer(QUESTION, verdict, evidence, name="first_forgotten", state=state)
