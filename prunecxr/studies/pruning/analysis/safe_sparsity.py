@@ -56,15 +56,19 @@ def mean_change(rankings: Rankings, scale: Scale, delta: float = 0.10, alpha: fl
     """The same for the mean over the classes that the dense networks know and that have 10 positives or more.
 
     Returns:
-        Columns sparsity (above 0), change, low, high, p (fixed sequence upward), safe, n_classes, collapsed.
+        Columns sparsity (above 0), change, low, high, p (fixed sequence upward), safe, n_classes, collapsed; no rows
+        where there is no such class.
     """
+    columns = ["sparsity", "change", "low", "high", "p", "safe", "n_classes", "collapsed"]
     known = rankings.known()[0] & ~rankings.few
+    if not known.any():
+        return pd.DataFrame(columns=columns)
     collapsed, rows, p = rankings.collapsed(), [], 0.0
     nothing, dense = rankings.nothing(scale)[known], None
     for k, (values, influences) in enumerate(rankings.values_of(scale)):
         value, moved = (values[:, known] - nothing).mean(axis=1), influences[:, known].mean(axis=1)
         dense = dense or (value, moved)
-        if rankings.sparsities[k] == 0 or not known.any():
+        if rankings.sparsities[k] == 0:
             continue
         above = np.where(dense[0] > 0, dense[0], np.nan)
         ratio = value / above
@@ -79,7 +83,6 @@ def mean_change(rankings: Rankings, scale: Scale, delta: float = 0.10, alpha: fl
                 "n_classes": int(known.sum()), "collapsed": bool(collapsed[k]),
             }
         )  # fmt: skip
-    columns = ["sparsity", "change", "low", "high", "p", "safe", "n_classes", "collapsed"]
     return pd.DataFrame(rows, columns=columns)
 
 
