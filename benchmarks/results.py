@@ -18,6 +18,7 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pandas as pd
+import xarray as xr
 from common import parser, rewrite, table
 
 from prunecxr.tracking import names
@@ -91,7 +92,7 @@ def sparsities(population: Population) -> str:
     return table(header, rows)
 
 
-def _median(scores, k: float, score: str) -> str:
+def _median(scores: xr.Dataset, k: float, score: str) -> str:
     if k not in scores["sparsity"]:
         return ""
     return f"{float(scores[score].sel(sparsity=k).mean('class').median('seed')):.3f}"

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from prunecxr.report.illustration import Illustration, illustrate
+from prunecxr.studies.pruning.analysis.by_scale import ScaleOptions
 from prunecxr.studies.pruning.analysis.rankings import measure
-from prunecxr.studies.pruning.analysis.study import Predicted, analyse
+from prunecxr.studies.pruning.analysis.study import Options, Predicted, analyse
 from prunecxr.studies.pruning.sections.catalogue import SECTIONS
 from prunecxr.studies.pruning.sections.findings import Findings, gallery
 from tests import synthetic_study
@@ -39,6 +40,7 @@ def make_findings(make_study):
             others={"random": study.scores.assign(ap=study.scores["ap"] * np.exp(-4 * study.scores["sparsity"]))},
             histograms=synthetic_study.histograms(study.scores.sizes["seed"]),
             predicted=predicted,
+            options=Options(resamples=1000, scales=ScaleOptions(draws=60, null=20)),
         )
         read = (lambda image_id: np.full((40, 30), int(image_id[:8]) % 256, np.uint8)) if images else None
         return Findings(

@@ -65,6 +65,9 @@ def mean_change(rankings: Rankings, scale: Scale, delta: float = 0.10, alpha: fl
         return pd.DataFrame(columns=columns)
     collapsed, rows, p = rankings.collapsed(), [], 0.0
     nothing, dense = rankings.nothing(scale)[known], None
+    columns = ["sparsity", "change", "low", "high", "p", "safe", "n_classes", "collapsed"]
+    if not known.any():
+        return pd.DataFrame(columns=columns)
     for k, (values, influences) in enumerate(rankings.values_of(scale)):
         value, moved = (values[:, known] - nothing).mean(axis=1), influences[:, known].mean(axis=1)
         dense = dense or (value, moved)
