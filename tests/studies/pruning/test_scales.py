@@ -219,6 +219,13 @@ def test_below_three_seeds_nothing_is_safe() -> None:
     assert ranked.changes(rankings)["p_holm"].isna().all()
 
 
+def test_without_a_class_that_counts_there_is_no_mean() -> None:
+    one = population([[1.0] * 3], positives=[8, 6, 4])
+    table = mean_change(measure(one.predictions, one.labels), SCALES["auroc"])
+    assert table.empty
+    assert {"sparsity", "safe", "n_classes"} <= set(table.columns)
+
+
 def test_everything_by_scale(drawn, rankings) -> None:
     tables = by_scale(
         rankings, drawn.predictions, drawn.labels, drawn.counts.astype(float), ScaleOptions(draws=50, null=0)

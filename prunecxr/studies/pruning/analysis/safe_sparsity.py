@@ -56,9 +56,13 @@ def mean_change(rankings: Rankings, scale: Scale, delta: float = 0.10, alpha: fl
     """The same for the mean over the classes that the dense networks know and that have 10 positives or more.
 
     Returns:
-        Columns sparsity (above 0), change, low, high, p (fixed sequence upward), safe, n_classes, collapsed.
+        Columns sparsity (above 0), change, low, high, p (fixed sequence upward), safe, n_classes, collapsed; no rows
+        where there is no such class.
     """
+    columns = ["sparsity", "change", "low", "high", "p", "safe", "n_classes", "collapsed"]
     known = rankings.known()[0] & ~rankings.few
+    if not known.any():
+        return pd.DataFrame(columns=columns)
     collapsed, rows, p = rankings.collapsed(), [], 0.0
     nothing, dense = rankings.nothing(scale)[known], None
     columns = ["sparsity", "change", "low", "high", "p", "safe", "n_classes", "collapsed"]
