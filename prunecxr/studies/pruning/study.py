@@ -223,8 +223,8 @@ def say_recommended(store: Store, outcome: Outcome, models: Mapping[float, str])
         row = table[np.isclose(table["sparsity"], level)].iloc[0]
         print(
             f"recommended: {100 * level:.6g}% sparsity, the highest at which the mean {row['scale']} surely loses less "
-            f"than {100 * row['delta']:g}% (loss {-100 * row['change']:.1f}%, at most {-100 * row['low']:.1f}%); single "
-            "classes: tables/safe_sparsity.csv"
+            f"than {100 * row['delta']:g}% (change {100 * row['change']:+.1f}%, lower bound {100 * row['low']:+.1f}%); "
+            "class by class: tables/safe_sparsity.csv"
         )
     else:
         print("recommended: the dense network; of no sparsity is it shown that the mean loses less than the margin")
