@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 
 from prunecxr.analysis.association import holm
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD
 from prunecxr.report.section import Answer
 from prunecxr.report.wording import listing, number
 from prunecxr.studies.pruning.analysis.pair_verdicts import OWN_PREVALENCE, PREVALENCE_FREE, State, larger_p, rows_of
 from prunecxr.studies.pruning.sections.findings import Findings
 from prunecxr.studies.pruning.sections.pair_wording import SCALES, papers_p, size_of, value_of, values_of
+from prunecxr.studies.pruning.sections.scale_wording import COLLAPSED, asked, has_scales
 from prunecxr.studies.pruning.sections.shared import NOT_TESTED
 
 
@@ -51,6 +53,8 @@ class PairQuestion:
             return None
         rows = rows_of(table, findings.definition, self.x, self.statistic)
         state = self.state(table, findings.definition, findings.alpha)
+        if has_scales(findings) and np.isnan(asked(findings)):
+            return Answer(self.question, f"Cannot be told: {COLLAPSED}.", "", self.name, CANNOT_BE_TOLD)
         return Answer(self.question, self._verdict(state, rows), self._evidence(rows, findings), self.name, state)
 
     def _verdict(self, state: State, rows: pd.DataFrame) -> str:

@@ -12,6 +12,7 @@ from prunecxr.studies.pruning.analysis.scales import FREE, SCALES
 from prunecxr.studies.pruning.sections.findings import Findings
 
 SHOWN = "ap_ref"  # the scale of headlines
+COLLAPSED = "there is no sparsity above 0 at which networks have not collapsed"
 
 
 def has_scales(findings: Findings) -> bool:

@@ -8,7 +8,15 @@ from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, NOT_SHOWN
 from prunecxr.report.section import Answer
 from prunecxr.report.wording import count, listing, sparsity
 from prunecxr.studies.pruning.sections.findings import Findings
-from prunecxr.studies.pruning.sections.scale_wording import SHOWN, asked, eligible, has_scales, title, with_interval
+from prunecxr.studies.pruning.sections.scale_wording import (
+    COLLAPSED,
+    SHOWN,
+    asked,
+    eligible,
+    has_scales,
+    title,
+    with_interval,
+)
 
 QUESTION = "What is forgotten most?"
 TIE = 1e-9
@@ -20,9 +28,7 @@ def answer(findings: Findings) -> Answer | None:
         return None
     at = asked(findings)
     if np.isnan(at):
-        return _answer(
-            "Cannot be told: there is no sparsity above 0 at which networks have not collapsed.", CANNOT_BE_TOLD
-        )
+        return _answer(f"Cannot be told: {COLLAPSED}.", CANNOT_BE_TOLD)
     rows = eligible(findings)
     rows = rows[np.isclose(rows["sparsity"], at)]
     if rows.empty:
