@@ -21,43 +21,23 @@ import pandas as pd
 import xarray as xr
 from common import parser, rewrite, table
 
+from prunecxr.analysis.chance import ap_quantile
 from prunecxr.tracking import names
 from prunecxr.tracking.query import Population, locate_study, read_population
 from prunecxr.tracking.store import open_store
 
-FIGURES = ("safe_sparsity", "mean_ap", "methods", "forgettability_curves", "weight_magnitudes")  # in this order
-QUANTILE, DRAWS = 0.975, 20_000  # a class is known above this quantile of the AP of random rankings
-
-
-def chance_ap(positives: int, images: int, rng: np.random.Generator) -> float:
-    """The AP that random rankings stay below in 97.5% of cases.
-
-    Args:
-        positives: images with the class, at least 1.
-        images: of the split.
-    """
-    ranks = np.sort(_random_subsets(positives, images, rng), axis=1) + 1
-    precision = np.arange(1, positives + 1) / ranks
-    return float(np.quantile(precision.mean(axis=1), QUANTILE))
-
-
-def _random_subsets(size: int, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Places of the positives in `DRAWS` random rankings, shape (DRAWS, size)."""
-    parts = [
-        rng.random((1000, n), dtype=np.float32).argpartition(size - 1, axis=1)[:, :size] for _ in range(DRAWS // 1000)
-    ]
-    return np.concatenate(parts)
+FIGURES = ("mean_ap", "methods", "changes_ap_ref", "change_by_frequency", "weight_magnitudes")  # in this order
 
 
 def dense_networks(population: Population) -> str:
     """AUROC and AP of the dense networks by class, frequent classes first, and which classes they know."""
-    scores, rng = population.scores.sel(sparsity=0.0), np.random.default_rng(0)
+    scores = population.scores.sel(sparsity=0.0)
     n, n_seeds = int(population.scores.attrs["n_test"]), scores.sizes["seed"]
     rows, known = [], 0
     for name in scores["class"].to_numpy()[np.argsort(-scores["train_count"].to_numpy(), kind="stable")]:
         one = scores.sel({"class": name})
         positives = int(one["test_count"])
-        chance = chance_ap(positives, n, rng)
+        chance = ap_quantile(n, positives)
         above = int((one["ap"] > chance).sum())
         is_known = float(one["ap"].median()) > chance
         known += is_known

@@ -28,7 +28,7 @@ def answer(findings: Findings) -> Answer | None:
     classes = rows["class"].nunique()
     if shown.empty:
         lower = count(large["class"].nunique(), "class", "classes")
-        unsure = f" The median of {lower} is lower by as much, which chance explains."
+        unsure = f" The median of {lower} is lower by as much, without a loss being shown."
         return _answer(
             f"No class is shown to lose {percent(-DROP)} of its {scale} before networks collapse.",
             NOT_SHOWN,
