@@ -20,6 +20,7 @@ from prunecxr.studies.pruning.analysis import study as whole
 from prunecxr.studies.pruning.analysis.by_scale import ScaleOptions
 from prunecxr.studies.pruning.analysis.exemplars import nearest_sparsity
 from prunecxr.studies.pruning.analysis.rankings import Rankings, measure
+from prunecxr.studies.pruning.analysis.safe_sparsity import recommended
 from prunecxr.studies.pruning.analysis.seed_halves import CommonSeeds, common_seeds
 from prunecxr.studies.pruning.config import highlighted_pair
 from prunecxr.studies.pruning.sections.catalogue import REPORT
@@ -305,12 +306,14 @@ def _log(run: TrackedRun, findings: Findings, options: AnalysisOptions) -> None:
 def _headline(tables: Mapping[str, Any]) -> dict[str, float]:
     """The numbers that one compares studies by, as metrics of the analysis run; undefined ones are left out."""
     overall, relations = tables["overall"], tables["correlations"]
-    dropped = overall.loc[overall["significant_drop"].fillna(False).astype(bool), "sparsity"]
+    dropped = overall.loc[overall["paired_drop"].fillna(False).astype(bool), "sparsity"]
     numbers = {
         "dense_median_mean_ap": float(overall.loc[overall["sparsity"] == 0, "median_mean_ap"].iloc[0]),
         "first_significant_drop": float(dropped.min()) if len(dropped) else float("nan"),
         "n_pies": float(tables["pies"]["is_pie"].sum()) if "pies" in tables else 0.0,
     }
+    if "mean_change" in tables:
+        numbers["recommended_sparsity"] = recommended(tables["mean_change"])
     for row in relations.itertuples(index=False):
         numbers[f"spearman_rho/{row.y}"] = float(row.spearman_rho)
     return numbers

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from prunecxr.compression.methods import Method
 from prunecxr.data.held_out import open_held_out
 from prunecxr.errors import UserError
 from prunecxr.studies.pruning import material
+from prunecxr.studies.pruning.analysis.safe_sparsity import recommended
 from prunecxr.studies.pruning.check import check_data as check_data
 from prunecxr.studies.pruning.config import Config, highlighted_pair
 from prunecxr.studies.pruning.task import PruningTask, check_names, check_same_training_data
 from prunecxr.tracking import names, runs
+from prunecxr.tracking.artifacts import read_table
 from prunecxr.tracking.runs import TrackedRun
 from prunecxr.tracking.store import Store
 from prunecxr.work import studies
 from prunecxr.work.once import Once, ending
-from prunecxr.work.registration import register_network
+from prunecxr.work.registration import link_of, register_network
 from prunecxr.work.studies import each_seed, mlflow_run
 from prunecxr.work.sweep import Sweep, sweep_seed
 from prunecxr.work.training import Trained, train_seed
@@ -50,7 +55,8 @@ def run_study(store: Store, config: Config) -> None:
         print("no analysis: the study asks for sparsity 0 alone, and there is nothing to compare")
         return
     models = {level: link for sweep in seeds.done.values() for level, link in sweep.models.items()}
-    say_where_to_look(store, outcome, models[max(models)] if models else "")
+    say_where_to_look(store, outcome)
+    say_recommended(store, outcome, models)
 
 
 def _seed(once: Once, task: PruningTask, study: TrackedRun, seed: int) -> Sweep:
@@ -194,16 +200,45 @@ def note(config: Config, outcome: Outcome | None = None, tally: str = "") -> str
     return "\n\n".join(line for line in lines if line)
 
 
-def say_where_to_look(store: Store, outcome: Outcome, model: str) -> None:
-    """Where the report lies, how to open the runs as charts, how to load a pruned model."""
+def say_where_to_look(store: Store, outcome: Outcome) -> None:
+    """Where the report lies, how to open the runs as charts, and what is missing."""
     print(f"report: {store.artifact_location(outcome.run.id, names.REPORT)}")
     print(f"runs as charts: {store.ui_hint()}")
-    if model:
-        print(f"pruned model: {model}")
-        print("    import mlflow; model = mlflow.pyfunc.load_model(" + repr(model) + ")")
-        print("    probabilities = model.predict(images)  # images: uint8 array (n, height, width)")
     if outcome.population.missing:
         print(f"warning: {len(outcome.population.missing)} variant(s) of the study are missing; the report lists them")
+
+
+def say_recommended(store: Store, outcome: Outcome, models: Mapping[float, str]) -> None:
+    """The sparsest network that is surely not worse than the dense one by the margin, and how to load it.
+
+    Args:
+        models: addresses of registered models by sparsity.
+    """
+    table = read_table(outcome.run, "tables/mean_change.csv")
+    collapsed = [f"{100 * k:.6g}%" for k in table.loc[table["collapsed"].astype(bool), "sparsity"]]
+    if collapsed:
+        print(f"collapsed, so not to be used: {', '.join(collapsed)}")
+    level = recommended(table)
+    if level:
+        row = table[np.isclose(table["sparsity"], level)].iloc[0]
+        print(
+            f"recommended: {100 * level:.6g}% sparsity, the highest at which the mean {row['scale']} surely loses less "
+            f"than {100 * row['delta']:g}% (change {100 * row['change']:+.1f}%, lower bound {100 * row['low']:+.1f}%); "
+            "class by class: tables/safe_sparsity.csv"
+        )
+    else:
+        print("recommended: the dense network; of no sparsity is it shown that the mean loses less than the margin")
+    variants = outcome.population.variants
+    variant = variants[np.isclose(variants["sparsity"], level)].iloc[0]
+    link = next((link for other, link in models.items() if np.isclose(other, level)), "")
+    if not level:
+        link = link_of(runs.get_existing(store, variant["seed_run"]))
+    if link:
+        print(f"model: {link}")
+        print("    import mlflow; model = mlflow.pyfunc.load_model(" + repr(link) + ")")
+        print("    probabilities = model.predict(images)  # images: uint8 array (n, height, width)")
+    else:
+        print(f"register it: {mlflow_run(store, 'register', run=variant['run_id'])}")
 
 
 def resolve_seed_run(store: Store, run_id: str) -> TrackedRun:

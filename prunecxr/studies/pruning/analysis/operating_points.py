@@ -123,6 +123,7 @@ def share_interval(estimates: Estimates, counted: np.ndarray, level: float = 0.9
     with np.errstate(divide="ignore", invalid="ignore"):
         half = stats.t.ppf(1 - tail, estimates.freedom) * estimates.error / (value * (1 - value))
         middle, beyond = special.logit(value), 1 - tail ** (1 / counted)
-    low = np.where(value == 1, 1 - beyond, np.where(value == 0, 0.0, special.expit(middle - half)))
-    high = np.where(value == 0, beyond, np.where(value == 1, 1.0, special.expit(middle + half)))
+        low, high = special.expit(middle - half), special.expit(middle + half)  # undefined at 0 and 1, replaced below
+    low = np.where(value == 1, 1 - beyond, np.where(value == 0, 0.0, low))
+    high = np.where(value == 0, beyond, np.where(value == 1, 1.0, high))
     return low, high

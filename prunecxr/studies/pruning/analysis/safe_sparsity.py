@@ -89,6 +89,12 @@ def mean_change(rankings: Rankings, scale: Scale, delta: float = 0.10, alpha: fl
     return pd.DataFrame(rows, columns=columns)
 
 
+def recommended(mean_change: pd.DataFrame) -> float:
+    """The highest sparsity at which the mean is surely within the margin; 0, the dense networks, if there is none."""
+    safe = mean_change.loc[mean_change["safe"].astype(bool), "sparsity"]
+    return float(safe.max()) if len(safe) else 0.0
+
+
 def _untestable(rankings: Rankings) -> np.ndarray:
     """Why nothing can be told of a class, empty where something can; shape (n_classes,)."""
     few_seeds = f"fewer than {MIN_SEEDS} seeds" if len(rankings.seeds) < MIN_SEEDS else ""

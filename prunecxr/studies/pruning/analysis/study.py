@@ -156,19 +156,12 @@ def _of_predictions(
     at_desk, warnings = clinical(
         predictions,
         labels,
-        _compared(rankings),
+        () if np.isnan(rankings.asked()) else (rankings.asked(),),
         metadata=predicted.metadata,
         validation=predicted.validation,
         specificity=options.specificity,
     )
     return {**tables, **at_desk}, [*gaps.collapse_warnings(tables), *warnings]
-
-
-def _compared(rankings: Rankings) -> tuple[float, ...]:
-    """The sparsities at which groups are compared: the highest that is not collapsed, and one half way to it."""
-    usable = rankings.sparsities[(rankings.sparsities > 0) & ~rankings.collapsed()]
-    usable = usable[usable <= rankings.asked()]
-    return tuple(sorted({float(usable[(len(usable) - 1) // 2]), float(usable[-1])})) if len(usable) else ()
 
 
 def _tables(

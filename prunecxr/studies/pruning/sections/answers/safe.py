@@ -7,17 +7,11 @@ import pandas as pd
 
 from prunecxr.report.section import Answer
 from prunecxr.report.wording import count, listing, percent, sparsity
-from prunecxr.studies.pruning.analysis.safe_sparsity import NOT_KNOWN, NOT_SAFE, SAFE
+from prunecxr.studies.pruning.analysis.safe_sparsity import NOT_KNOWN, NOT_SAFE, SAFE, recommended
 from prunecxr.studies.pruning.sections.findings import Findings
 from prunecxr.studies.pruning.sections.scale_wording import title
 
 QUESTION = "Which sparsity is safe?"
-
-
-def recommended(mean_change: pd.DataFrame) -> float:
-    """The highest sparsity at which the mean is surely within the margin; 0, the dense networks, if there is none."""
-    safe = mean_change.loc[mean_change["safe"].astype(bool), "sparsity"]
-    return float(safe.max()) if len(safe) else 0.0
 
 
 def answer(findings: Findings) -> Answer | None:
