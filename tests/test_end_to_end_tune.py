@@ -22,8 +22,8 @@ RECIPE = {
     "seeds": 1,
     "data": {"dataset": "phantom", "image_size": 32, "phantom_train": 50, "phantom_val": 50, "phantom_test": 50},
     "training": {
-        "architecture": "resnet18", "weights": "none", "optimizer": "adamw", "learning_rate": 0.002, "batch_size": 25,
-        "epochs": 2,
+        "architecture": "shufflenet_v2_x0_5", "weights": "none", "optimizer": "adamw", "learning_rate": 0.002,
+        "batch_size": 25, "epochs": 2,
     },
     "search": {"learning_rate": {"low": 0.0005, "high": 0.02, "log": True}, "loss": ["bce", "focal"]},
     "compression": {"sparsities": [0, 0.5], "register_sparsities": [0.5]},
