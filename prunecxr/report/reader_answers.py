@@ -12,6 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from prunecxr.analysis.association import holm
+from prunecxr.analysis.verdicts import CANNOT_BE_TOLD, NOT_SHOWN, OPPOSITE, YES
 from prunecxr.report.style import BLUE, INK, PALE, WIDTH
 from prunecxr.report.wording import TIED, number, p_value, percent
 
@@ -27,15 +29,29 @@ ALT = (
 LEGEND = "Bars: means; lines: ± one standard deviation of the answers."
 
 
+def adjusted(summary: pd.DataFrame) -> pd.DataFrame:
+    """The summary with ``kruskal_p_holm``, adjusted over its questions; those of earlier versions lack it."""
+    return summary.assign(kruskal_p_holm=holm(summary["kruskal_p"]))
+
+
+def state(row: Any, alpha: float) -> str:
+    """What the verdict comes to: yes is more of what was asked."""
+    if row.kruskal_note:
+        return CANNOT_BE_TOLD
+    if row.kruskal_p_holm >= alpha:
+        return NOT_SHOWN
+    return YES if row.mean_pie > row.mean_non_pie else OPPOSITE
+
+
 def verdict(row: Any, alpha: float) -> str:
-    """Whether readers see PIEs otherwise, in a sentence; ``row`` is one of the summary."""
+    """Whether readers see PIEs otherwise, in a sentence; ``row`` is one of the :func:`adjusted` summary."""
     if row.kruskal_note:
         return f"Not tested: {row.kruskal_note}."
-    if row.kruskal_p >= alpha:
-        return f"No significant difference between PIEs and other images ({p_value(row.kruskal_p)})."
+    if row.kruskal_p_holm >= alpha:
+        return f"No difference between PIEs and other images is shown ({p_value(row.kruskal_p_holm)})."
     words = (MORE if row.mean_pie > row.mean_non_pie else LESS)[row.question]
     subject = "For PIEs, " if row.question == "agree" else "PIEs are "
-    return f"{subject}{words} ({p_value(row.kruskal_p)})."
+    return f"{subject}{words} ({p_value(row.kruskal_p_holm)})."
 
 
 def evidence(row: Any) -> str:
@@ -45,7 +61,11 @@ def evidence(row: Any) -> str:
         f"n{TIED}={TIED}{getattr(row, f'n_{group}')}"
         for name, group in (("PIEs", "pie"), ("other images", "non_pie"))
     )
-    tests = [] if row.kruskal_note else [f"Kruskal-Wallis H{TIED}={TIED}{number(row.kruskal_h)}"]
+    tests = (
+        []
+        if row.kruskal_note
+        else [f"Kruskal-Wallis H{TIED}={TIED}{number(row.kruskal_h)}, {p_value(row.kruskal_p)} unadjusted"]
+    )
     if row.mixed_note:
         tests.append(f"no mixed model: {row.mixed_note}")
     else:
@@ -59,13 +79,14 @@ def evidence(row: Any) -> str:
 
 def sentences(summary: pd.DataFrame, alpha: float) -> list[str]:
     """Verdict and evidence of each question, each in a line of plain text."""
-    return [f"{TITLES[row.question]}: {verdict(row, alpha)} {evidence(row)}" for row in summary.itertuples(index=False)]
+    rows = adjusted(summary).itertuples(index=False)
+    return [f"{TITLES[row.question]}: {verdict(row, alpha)} {evidence(row)}" for row in rows]
 
 
 def figure(summary: pd.DataFrame, alpha: float) -> Figure:
     """Mean and standard deviation of the answers to each question, PIEs beside other images (the paper's figure 6)."""
     panels = Figure(figsize=(WIDTH, 3.0), layout="constrained")
-    for i, row in enumerate(summary.itertuples(index=False)):
+    for i, row in enumerate(adjusted(summary).itertuples(index=False)):
         _panel(panels.add_subplot(1, len(summary), i + 1), row, alpha)
     return panels
 
@@ -91,5 +112,5 @@ def _panel(axes: Axes, row: Any, alpha: float) -> None:
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1] if row.question == "agree" else [1, 2, 3, 4, 5])
     axes.set_ylabel("share of 'yes'" if row.question == "agree" else "rating", labelpad=2)
     axes.grid(visible=False, axis="x")
-    tested = p_value(row.kruskal_p) + (" *" if row.kruskal_p < alpha else "")
+    tested = p_value(row.kruskal_p_holm) + (" *" if row.kruskal_p_holm < alpha else "")
     axes.set_title(f"{TITLES[row.question]}\n{tested}", fontsize=9)

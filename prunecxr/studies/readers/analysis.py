@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.regression.mixed_linear_model import MixedLM
 
+from prunecxr.analysis.association import holm
 from prunecxr.errors import UserError
 
 # Columns of the answers: agreement with the label (1 yes, 0 no), and two ratings of 1 to 5.
@@ -87,7 +88,7 @@ def summary(answers: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row a question: question; n, mean and sd (of a sample) of either group (suffixes ``_pie``, ``_non_pie``);
-        readers; kruskal_h, kruskal_p (two-sided) and kruskal_note; mixed_difference (PIE minus other images, of a
+        readers; kruskal_h, kruskal_p (two-sided), kruskal_note and, last, kruskal_p_holm (over the questions); mixed_difference (PIE minus other images, of a
         linear model with a random intercept a reader, REML), mixed_se, mixed_low, mixed_high (95% Wald interval),
         mixed_p, mixed_note. Numbers are NaN where they are undefined; the note says why.
     """
@@ -106,7 +107,8 @@ def summary(answers: pd.DataFrame) -> pd.DataFrame:
                 **mixed(values, is_pie, given["reader"].to_numpy()),
             }
         )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.assign(kruskal_p_holm=holm(table["kruskal_p"]))
 
 
 def _described(values: np.ndarray, group: str) -> dict[str, float]:
