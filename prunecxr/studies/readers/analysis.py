@@ -88,9 +88,10 @@ def summary(answers: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row a question: question; n, mean and sd (of a sample) of either group (suffixes ``_pie``, ``_non_pie``);
-        readers; kruskal_h, kruskal_p (two-sided), kruskal_note and, last, kruskal_p_holm (over the questions); mixed_difference (PIE minus other images, of a
+        readers; kruskal_h, kruskal_p (two-sided) and kruskal_note; mixed_difference (PIE minus other images, of a
         linear model with a random intercept a reader, REML), mixed_se, mixed_low, mixed_high (95% Wald interval),
-        mixed_p, mixed_note. Numbers are NaN where they are undefined; the note says why.
+        mixed_p, mixed_note; kruskal_p_holm (over the questions). Numbers are NaN where they are undefined; the note
+        says why.
     """
     rows = []
     for question in QUESTIONS:

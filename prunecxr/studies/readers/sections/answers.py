@@ -14,9 +14,15 @@ def asked(question: str) -> Callable[[ReaderFindings], Answer | None]:
     """The answer to one question of the form; None where the summary has no row of it."""
 
     def answer(findings: ReaderFindings) -> Answer | None:
-        rows = findings.summary[findings.summary["question"] == question]
-        for row in rows.itertuples(index=False):
-            return Answer(ASKED[question][0], reader_answers.verdict(row, findings.alpha), reader_answers.evidence(row))
+        rows = reader_answers.adjusted(findings.summary)
+        for row in rows[rows["question"] == question].itertuples(index=False):
+            return Answer(
+                ASKED[question][0],
+                reader_answers.verdict(row, findings.alpha),
+                reader_answers.evidence(row),
+                name=f"readers_{question}",
+                state=reader_answers.state(row, findings.alpha),
+            )
         return None
 
     return answer
