@@ -271,7 +271,7 @@ def _options(options: AnalysisOptions, pruned_at: float, method: str) -> whole.O
         pie_fraction=options.pie_fraction,
         resamples=options.bootstrap,
         method=method,
-        scales=ScaleOptions(options.scale, options.delta, options.alpha, options.bootstrap // 4, options.null),
+        scales=ScaleOptions(options.scale, options.delta, options.alpha, options.bootstrap // 10, options.null),
         specificity=options.specificity,
     )
 

@@ -15,6 +15,8 @@ from prunecxr.studies.pruning.analysis.subgroups import ENOUGH, partitions, subg
 Validation = tuple[xr.DataArray, pd.DataFrame]
 """Probabilities of the dense networks on validation images, dims (seed, image, class), and the labels of these."""
 
+MOST_SEEDS = 10  # for groups: every group of every class is ranked again, and patients, not seeds, are what is scarce
+
 NO_VALIDATION = (
     "No operating points: the study holds no predictions of validation images, on which thresholds are set. Imported "
     "studies have none, nor have those that earlier versions evaluated."
@@ -39,7 +41,8 @@ def clinical(
     Args:
         predictions: probabilities, dims (seed, sparsity, image, class), float32, images in the order of ``labels``.
         labels: ``id``, ``subject_id``, one column of 0, 1 or NaN a class.
-        sparsities: at which groups are compared and reliability is shown: above 0, not collapsed.
+        sparsities: at which groups are compared (over 10 seeds at most) and reliability is shown: above 0, not
+            collapsed.
         metadata: ``id``, then columns of text or numbers, in the order of ``labels``; None leaves out the subgroups.
         validation: None leaves out operating points, and sensitivities of groups.
         specificity: of the dense networks on validation images, at which thresholds are set.
@@ -66,9 +69,11 @@ def clinical(
         return tables, [*warnings, NO_METADATA]
     if not sparsities:
         return tables, [*warnings, "No subgroups: there is no sparsity at which the networks have not collapsed."]
-    compared = subgroups(predictions, labels, metadata, sparsities, limits)
+    compared = subgroups(predictions.isel(seed=slice(MOST_SEEDS)), labels, metadata, sparsities, limits)
+    n_seeds = predictions.sizes["seed"]
     if len(compared):
-        return {**tables, "subgroups": compared}, warnings
+        some = [f"Groups are compared over {MOST_SEEDS} of {n_seeds} seeds, the first ones."] * (n_seeds > MOST_SEEDS)
+        return {**tables, "subgroups": compared}, [*warnings, *some]
     names = ", ".join(part.name for part in partitions(metadata)) or "none"
     few = (
         f"No subgroups: in no class do two groups of images have {ENOUGH} positive images of {ENOUGH} patients each "
