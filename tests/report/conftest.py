@@ -8,7 +8,7 @@ import pytest
 from prunecxr.report.illustration import Illustration, illustrate
 from prunecxr.studies.pruning.analysis.by_scale import ScaleOptions
 from prunecxr.studies.pruning.analysis.rankings import measure
-from prunecxr.studies.pruning.analysis.study import Options, Predicted, analyse
+from prunecxr.studies.pruning.analysis.study import Beside, Options, Predicted, analyse
 from prunecxr.studies.pruning.sections.catalogue import SECTIONS
 from prunecxr.studies.pruning.sections.findings import Findings, gallery
 from tests import synthetic_study
@@ -37,8 +37,10 @@ def make_findings(make_study):
             study.dense,
             study.pruned,
             by_seed=study.by_seed,
-            others={"random": study.scores.assign(ap=study.scores["ap"] * np.exp(-4 * study.scores["sparsity"]))},
-            histograms=synthetic_study.histograms(study.scores.sizes["seed"]),
+            beside=Beside(
+                {"random": study.scores.assign(ap=study.scores["ap"] * np.exp(-4 * study.scores["sparsity"]))},
+                synthetic_study.histograms(study.scores.sizes["seed"]),
+            ),
             predicted=predicted,
             options=Options(resamples=1000, scales=ScaleOptions(draws=60, null=20)),
         )

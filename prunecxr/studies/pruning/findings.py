@@ -163,8 +163,7 @@ class _Analysis:
             pruned,
             _options(self.options, pruned_at, population.method),
             by_seed=(compared.dense, compared.pruned) if compared else None,
-            others={other.method: other.scores for other in population.others},
-            histograms=histograms,
+            beside=whole.Beside({other.method: other.scores for other in population.others}, histograms),
             predicted=predicted,
         )
         notes = [

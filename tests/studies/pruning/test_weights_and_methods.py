@@ -8,7 +8,7 @@ import pytest
 
 from prunecxr.studies.pruning.analysis.gaps import weight_notes
 from prunecxr.studies.pruning.analysis.methods import COLUMNS, methods
-from prunecxr.studies.pruning.analysis.study import Options, analyse
+from prunecxr.studies.pruning.analysis.study import Beside, Options, analyse
 from prunecxr.studies.pruning.analysis.weights import weights
 
 COUNTS = np.array([[1, 2, 7], [5, 5, 10], [3, 3, 0], [0, 0, 0]])
@@ -63,13 +63,12 @@ def test_methods_leave_out_what_no_seed_has(study) -> None:
 def test_tables_are_there_where_their_material_is(study) -> None:
     plain = analyse(study.scores, study.labels).tables
     assert not {"methods", "weights"} & set(plain)
-    assert "weights" not in analyse(study.scores, study.labels, histograms=histograms(COUNTS[:0])).tables
+    assert "weights" not in analyse(study.scores, study.labels, beside=Beside({}, histograms(COUNTS[:0]))).tables
     tables = analyse(
         study.scores,
         study.labels,
         options=Options(method="random"),
-        others={"magnitude": study.scores},
-        histograms=histograms(COUNTS),
+        beside=Beside({"magnitude": study.scores}, histograms(COUNTS)),
     ).tables
     assert list(dict.fromkeys(tables["methods"]["method"])) == ["random", "magnitude"]
     assert tables["weights"]["share_below"].iloc[-1] == pytest.approx(1)

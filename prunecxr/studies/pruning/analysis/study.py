@@ -64,6 +64,20 @@ class Options:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What is known of a study's dense models beside the scores that are analysed.
+
+    Attributes:
+        others: other pruning methods, method -> scores.
+        histograms: of the magnitudes of their weights, see
+            :func:`prunecxr.studies.pruning.analysis.weights.weights`.
+    """
+
+    others: Mapping[str, xr.Dataset] = field(default_factory=dict)
+    histograms: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
 class Predicted:
     """What every variant says of every test image, and what else is known of the images.
 
@@ -97,8 +111,7 @@ def analyse(
     options: Options | None = None,
     *,
     by_seed: tuple[xr.DataArray, xr.DataArray] | None = None,
-    others: Mapping[str, xr.Dataset] | None = None,
-    histograms: pd.DataFrame | None = None,
+    beside: Beside | None = None,
     predicted: Predicted | None = None,
 ) -> Analysis:
     """Everything that Holste et al. (MICCAI 2023) report of a study, and what stands beside it here.
@@ -113,8 +126,7 @@ def analyse(
         options: see :class:`Options`.
         by_seed: what ``dense`` and ``pruned`` are the means of, dims (seed, image, class); for the controls of the
             PIEs, which are then averaged over the seeds that both have.
-        others: other pruning methods of the same dense models, method -> scores.
-        histograms: of the magnitudes of the dense models' weights, see :func:`analysis.weights.weights`.
+        beside: what is known of the same dense models beside these scores.
         predicted: predictions of all variants; without them there are no answers by scale.
 
     Returns:
@@ -136,10 +148,10 @@ def analyse(
         further, notes = _of_predictions(predicted, scores, labels, tables["classes"], options)
         tables |= further
         warnings += notes
-    if others:
-        tables["methods"] = methods.methods({options.method: scores, **others})
-    if histograms is not None and len(histograms):
-        tables["weights"] = weights.weights(histograms)
+    if beside is not None and beside.others:
+        tables["methods"] = methods.methods({options.method: scores, **beside.others})
+    if beside is not None and beside.histograms is not None and len(beside.histograms):
+        tables["weights"] = weights.weights(beside.histograms)
     if dense is None or pruned is None:
         return Analysis(tables, warnings if predicted else [*warnings, NO_PREDICTIONS])
     exemplars = _exemplars(labels, dense, pruned, options, by_seed)
