@@ -49,7 +49,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "p").mkdir()
     for seed in (0, 3):
         for k in ("0", "0.5", "0.9"):
-            logits = 2 * (1 - float(k)) * truth + rng.normal(size=truth.shape)
+            logits = 3 * (1 - float(k) / 2) * truth + rng.normal(size=truth.shape)
             frame = pd.DataFrame((1 / (1 + np.exp(-logits))).astype(np.float32), columns=classes)
             frame["label"] = ["|".join(np.array(classes)[row == 1]) for row in truth]
             frame.to_pickle(tmp_path / "p" / f"x_resnet50_seed-{seed}_prune-{k}.pkl")
