@@ -24,7 +24,7 @@ OF_PAIRS = ["pairs_frequency", "pairs_overlap", "interaction"]
 ALL = [
     "mean_ap", "weight_magnitudes", *(name + end for name in BESIDE for end in ("", CORRECTED)), "chance_correction",
     *(name + definition + end for definition in ("", "_published") for name in OF_PAIRS for end in ("", CORRECTED)),
-    "pie_classes", "pie_diseases", "pie_gallery",
+    "pie_classes", "pie_diseases", "pie_excess", "pie_gallery",
 ]  # fmt: skip
 
 

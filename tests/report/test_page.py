@@ -76,7 +76,7 @@ def test_targets_of_the_navigation_exist(findings) -> None:
 
 
 def test_every_image_has_an_alternative(page: Checker) -> None:
-    assert len(page.images) == 25 + 3
+    assert len(page.images) == 26 + 3
     assert all(len(image["alt"]) > 20 for image in page.images)
 
 

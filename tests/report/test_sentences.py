@@ -11,7 +11,6 @@ import pytest
 from prunecxr.report.illustration import Illustration, illustrate
 from prunecxr.report.page import render
 from prunecxr.studies.pruning.sections.answers import (
-    exemplars,
     first_forgotten,
     most_forgotten,
     overall,
@@ -104,15 +103,6 @@ def test_warnings_come_before_the_answers(findings) -> None:
     assert page.index('<section id="warnings">') < page.index('<section class="answers">')
 
 
-def test_stability_and_overlap_are_those_of_the_tables(findings) -> None:
-    evidence = exemplars.answer(findings).evidence
-    low, median, high = findings.tables["pie_stability"]["jaccard"].quantile([0.025, 0.5, 0.975])
-    assert f"{median:.2f} (median of 50 resamples, 95% of them from {low:.2f} to {high:.2f})" in evidence
-    row = findings.tables["pie_overlap"].iloc[0]
-    assert (row.measure_a, row.measure_b) == ("spearman", "modal")
-    assert f"modal {row.jaccard:.2f}" in evidence
-
-
 def test_captions_of_weights_and_methods(findings) -> None:
     table = findings.tables["weights"]
     share = table.loc[np.isclose(table.high, 0.01), "share_below"].iloc[0]
@@ -157,7 +147,7 @@ def test_first_and_most_forgotten_name_the_classes_of_the_table(findings) -> Non
 
 def test_answers_without_pairs_and_predictions(findings) -> None:
     tables = {name: findings.tables[name] for name in ("overall", "curves", "classes", "correlations")}
-    assert len(REPORT.answer(replace(findings, tables=tables))) == 4
+    assert len(REPORT.answer(replace(findings, tables=tables))) == 5
     assert len(REPORT.answer(findings)) == 6
 
 
