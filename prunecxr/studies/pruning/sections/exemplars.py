@@ -47,8 +47,8 @@ def methods(findings: Findings) -> list[str]:
         "disagree are ordered by how much likelier each population holds its own first class than the other's.",
         "Any two populations disagree on some images, and rather on hard ones. The control therefore parts the seeds "
         "in two, again and again: dense networks of one part against pruned ones of the other, beside dense networks "
-        "of the same parts. Equally many networks are averaged, and no two of one seed meet. The excess is the ratio of "
-        "the first over that of the second, geometric means over the partings, with half an image added to every "
+        "of the same parts. Equally many networks are averaged, and no two of one seed meet. The excess is the ratio "
+        "of the first over that of the second, geometric means over the partings, with half an image added to every "
         "count; fresh dense networks in place of the pruned ones would give 1. Its interval covers patients (drawn "
         "with replacement) and seeds (what differs between partings beyond what the images explain, with Student's t).",
     ]
