@@ -56,7 +56,7 @@ class Calibration:
         yes, opposite: studies whose verdict is so.
         coverage: 95% intervals of the excess that hold 1, of classes with enough images.
         naive: studies in which some class's 95% interval of the plain ratio excludes 1 upwards.
-        found: affected classes (with enough images) that the verdict names.
+        power: affected classes (with enough images) that the verdict names.
         studies, intervals: how many there were.
     """
 
@@ -64,7 +64,7 @@ class Calibration:
     opposite: float
     coverage: float
     naive: float
-    found: float
+    power: float
     studies: int
     intervals: int
 
@@ -122,7 +122,7 @@ def calibrate(setting: Setting, repetitions: int, seed: int = 0, options: Exempl
         opposite=sums["opposite"] / repetitions,
         coverage=sums["covered"] / sums["intervals"],
         naive=sums["naive"] / repetitions,
-        found=sums["found"] / sums["affected"] if sums["affected"] else float("nan"),
+        power=sums["named"] / sums["affected"] if sums["affected"] else float("nan"),
         studies=repetitions,
         intervals=int(sums["intervals"]),
     )
@@ -141,7 +141,7 @@ def _judged(tables: dict[str, pd.DataFrame], affected: pd.Index) -> dict[str, in
         "intervals": len(enough),
         "naive": int((ratios["low"] > 1).any()),
         "affected": len(there),
-        "found": int(there["value"].isin(verdict.more).sum()),
+        "named": int(there["value"].isin(verdict.more).sum()),
     }
 
 
@@ -179,13 +179,13 @@ def main() -> None:
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("--repetitions", type=int, default=200)
     given = parse.parse_args()
-    print("| images | seeds | lost | shift | yes | opposite | coverage of 1 | plain ratio > 1 | found | studies |")
+    print("| images | seeds | lost | shift | yes | opposite | coverage of 1 | plain ratio > 1 | power | studies |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for setting in SETTINGS:
         one = calibrate(setting, given.repetitions)
         print(
             f"| {setting.images:,} | {setting.seeds} | {setting.lost:g} | {setting.shift:g} | {one.yes:.3f} | "
-            f"{one.opposite:.3f} | {one.coverage:.3f} | {one.naive:.2f} | {one.found:.2f} | {one.studies} |",
+            f"{one.opposite:.3f} | {one.coverage:.3f} | {one.naive:.2f} | {one.power:.2f} | {one.studies} |",
             flush=True,
         )
     print(

@@ -1,4 +1,4 @@
-"""PIEs: agreement against scipy and pandas, a reproducible set, ratios with patient intervals."""
+"""PIEs: a reproducible set, ratios with patient intervals and simultaneous ones."""
 
 from __future__ import annotations
 
@@ -7,18 +7,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
-from prunecxr.studies.pruning.analysis.exemplars import (
-    AGREEMENT,
-    agreement,
-    class_columns,
-    disease_columns,
-    lowest,
-    nearest_sparsity,
-    pie_ratios,
-    pies,  # fmt: skip
-)
+from benchmarks.nulls.exemplars import unrelated
+from prunecxr.studies.pruning.analysis.exemplar_ratios import Properties, disease_columns, pie_ratios
+from prunecxr.studies.pruning.analysis.exemplars import Chooser, class_columns, lowest, nearest_sparsity, pies
 
 
 def predictions(seed: int, n: int = 50, n_classes: int = 6, steps: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -26,52 +18,6 @@ def predictions(seed: int, n: int = 50, n_classes: int = 6, steps: int | None = 
     dense = rng.random((n, n_classes))
     pruned = (dense + rng.random((n, n_classes))) / 2
     return (dense, pruned) if steps is None else (np.round(dense * steps) / steps, np.round(pruned * steps) / steps)
-
-
-@pytest.mark.parametrize("steps", [None, 4])
-def test_spearman_equals_scipy_and_pandas(steps: int | None) -> None:
-    dense, pruned = predictions(0, steps=steps)
-    found = agreement(dense, pruned)
-    np.testing.assert_allclose(found, [stats.spearmanr(*pair).statistic for pair in zip(dense, pruned, strict=True)])
-    frames = pd.DataFrame(dense).rank(axis=1), pd.DataFrame(pruned).rank(axis=1)
-    np.testing.assert_allclose(found, frames[0].corrwith(frames[1], axis=1))
-
-
-@pytest.mark.parametrize("measure", list(AGREEMENT))
-def test_every_measure_is_highest_for_equal_predictions(measure: str) -> None:
-    dense, pruned = predictions(1)
-    best = agreement(dense, dense, measure)
-    assert np.ptp(best) < 1e-12
-    assert (agreement(dense, pruned, measure) <= best + 1e-12).all()
-    assert agreement(dense, pruned, measure).min() < best.min()
-
-
-def test_other_measures_by_hand() -> None:
-    dense, pruned = np.array([[0.5, 0.2], [0.1, 0.6]]), np.array([[0.25, 0.3], [0.1, 0.6]])
-    assert agreement(dense, pruned, "modal").tolist() == [0, 1]
-    np.testing.assert_allclose(agreement(dense, pruned, "mean_absolute"), [-0.175, 0])
-    by_hand = [
-        0.5 * np.log(0.5 / 0.25) + 0.5 * np.log(0.5 / 0.75),
-        0.2 * np.log(0.2 / 0.3) + 0.8 * np.log(0.8 / 0.7),
-    ]
-    np.testing.assert_allclose(agreement(dense, pruned, "kl"), [-np.mean(by_hand), 0], atol=1e-15)
-    assert agreement(np.array([[0.5]]), np.array([[0.0]]), "kl").tolist() == [-np.inf]
-
-
-def test_unknown_measure_and_wrong_shapes() -> None:
-    dense, pruned = predictions(1)
-    with pytest.raises(ValueError, match="known: spearman, modal, mean_absolute, kl"):
-        agreement(dense, pruned, "psychic")
-    with pytest.raises(ValueError, match="must both be"):
-        agreement(dense, pruned[:3])
-
-
-@pytest.mark.parametrize("measure", list(AGREEMENT))
-def test_missing_predictions_are_undefined(measure: str) -> None:
-    dense, pruned = predictions(1)
-    dense[3, 2] = np.nan
-    found = agreement(dense, pruned, measure)
-    assert np.flatnonzero(np.isnan(found)).tolist() == [3]
 
 
 def test_constant_vectors_are_undefined_and_in_neither_group(study) -> None:
@@ -145,9 +91,9 @@ def test_ratios_by_hand(study) -> None:
     number = table[disease_columns(names)].sum(axis=1)
     two = ratios[ratios.value == "2"].iloc[0]
     assert two.pie_share == (number[table.is_pie] == 2).mean()
-    known = ratios.dropna()
-    assert len(known) == ((ratios.pie_count > 0) & (ratios.non_pie_count > 0)).sum()
-    assert ((known.low <= known.ratio) & (known.ratio <= known.high)).all()
+    certain = ratios.dropna(subset=["low", "high"])
+    assert len(certain) == ((ratios.pie_count > 0) & (ratios.non_pie_count > 0)).sum()
+    assert ((certain.low <= certain.ratio) & (certain.ratio <= certain.high)).all()
     empty = pie_ratios(table[number < 4], names).iloc[-1]
     assert empty.value == "4+"
     assert (empty.pie_count, empty.non_pie_count) == (0, 0)
@@ -187,3 +133,81 @@ def test_no_interval_from_images_of_one_group(study) -> None:
     ratios = pie_ratios(table, class_columns(study.labels), 100).set_index("value")
     assert ratios.ratio[["Nodule", "Emphysema"]].tolist() == [0, np.inf]
     assert ratios.loc[["Nodule", "Emphysema"], ["low", "high"]].isna().all(axis=None)
+
+
+def test_few_images_or_patients_support_no_claim(study) -> None:
+    table = pies(study.labels, study.dense, study.pruned)
+    names = class_columns(study.labels)
+    ratios = pie_ratios(table, names).set_index("value")
+    for name in names:
+        rows = study.labels[study.labels[name] == 1]
+        assert ratios.few[name] == (len(rows) < 10 or rows.subject_id.nunique() < 10)
+    assert ratios.few.any()
+    assert ratios.loc[ratios.few, ["adjusted_low", "adjusted_high"]].isna().all(axis=None)
+    assert ratios.loc[~ratios.few, "adjusted_high"].notna().all()
+    alone = pie_ratios(table.assign(subject_id="one"), names)
+    assert alone.few.all()
+
+
+def test_simultaneous_intervals_are_wider_and_those_of_classes_apart_from_numbers_of_diseases(study) -> None:
+    table = pies(study.labels, study.dense, study.pruned, 0.2)
+    ratios = pie_ratios(table, class_columns(study.labels))
+    sure = ratios.dropna(subset=["adjusted_low"])
+    assert len(sure) > 5
+    assert (sure.adjusted_low <= sure.low).all()
+    assert (sure.adjusted_high >= sure.high).all()
+    fewer = pie_ratios(table.drop(columns="Nodule"), [c for c in class_columns(study.labels) if c != "Nodule"])
+    joined = sure.merge(fewer, on=["group", "value"], suffixes=("", "_fewer"))
+    of_classes = joined[joined.group == "class"]
+    assert (of_classes.adjusted_low <= of_classes.adjusted_low_fewer).all()
+
+
+def test_an_upper_end_grants_one_more_image() -> None:
+    """No PIE of 40 with a class of every fourth image: 10 were expected, and the ratio is surely below 1."""
+    n = 800
+    table = pd.DataFrame({"id": np.arange(n).astype(str), "subject_id": np.arange(n).astype(str), "agreement": 0.5})
+    table = table.assign(is_pie=np.arange(n) % 20 == 1, a=(np.arange(n) % 4 == 0).astype(int), b=1)
+    row = pie_ratios(table, ["a", "b"]).iloc[0]
+    assert (row.ratio, row.pie_count) == (0, 0)
+    assert np.isnan(row.high)
+    # Garwood's limit of an empty count is 3.7 images at 97.5%; those here are drawn, in steps of one.
+    assert 2.5 / 40 / 0.26 < row.adjusted_high < 4.5 / 40 / 0.26
+
+
+def test_unknown_labels_count_as_absent() -> None:
+    images = pd.DataFrame({"subject_id": ["p", "q", "q"], "a": [1.0, np.nan, 0.0], "No Finding": [0, 0, 1]})
+    properties = Properties.of(images, ["a", "No Finding"])
+    assert properties.has[:, :4].tolist() == [[1, 0, 0, 1], [0, 0, 1, 0], [0, 1, 1, 0]]
+    assert properties.names == ["a", "No Finding", "0", "1", "2", "3", "4+"]
+
+
+def test_pies_that_have_nothing_to_do_with_labels_make_no_claim() -> None:
+    """Single intervals do, in every second study or third."""
+    single, together = unrelated(400, 30, seed=3)
+    assert single > 0.2
+    assert together <= 0.1
+
+
+def test_perfect_agreement_is_no_pie_however_few_disagree() -> None:
+    dense = np.random.default_rng(0).random((40, 8))
+    pruned = dense.copy()
+    pruned[7] = dense[7][::-1]
+    ids = np.arange(40).astype(str)
+    for measure in ("spearman", "modal", "kl", "mean_absolute_standardised"):
+        is_pie = Chooser.of(ids, 0.2, measure)(dense, pruned).is_pie
+        assert 7 in np.flatnonzero(is_pie) if measure != "modal" else True
+    assert np.flatnonzero(Chooser.of(ids, 0.2, "spearman")(dense, pruned).is_pie).tolist() == [7]
+
+
+def test_modal_exemplars_go_by_margin_never_by_id() -> None:
+    rng = np.random.default_rng(1)
+    dense, pruned = rng.random((200, 6)), rng.random((200, 6))
+    ids = rng.permutation(200).astype(str)
+    chosen = Chooser.of(ids, 0.1, "modal")(dense, pruned)
+    again = Chooser.of(ids[::-1], 0.1, "modal")(dense, pruned)
+    assert (chosen.is_pie == again.is_pie).all()
+    first, other = dense.argmax(axis=1), pruned.argmax(axis=1)
+    rows = np.arange(200)
+    margin = (dense.max(axis=1) - dense[rows, other] + pruned.max(axis=1) - pruned[rows, first]) / 2
+    expected = sorted(rows[first != other], key=lambda i: -margin[i])[:20]
+    assert sorted(expected) == np.flatnonzero(chosen.is_pie).tolist()

@@ -22,17 +22,19 @@ TABLES = {
     "ols": ["definition", "term", "coefficient", "se", "t", "p", "r2"],
     "pies": ["id", "subject_id", "agreement", "is_pie"],
     "pie_ratios": ["group", "value", "pie_share", "non_pie_share", "ratio", "low", "high"],
+    "pie_null": ["group", "value", "ratio", "null_ratio", "excess", "low", "high"],
 }  # fmt: skip
 
 
 def test_public_columns_come_first_and_in_order(study) -> None:
-    tables = analyse(*study.arguments).tables
+    tables = analyse(*study.arguments, by_seed=study.by_seed).tables
     for name, columns in TABLES.items():
         assert list(tables[name].columns)[: len(columns)] == columns, name
 
 
-def test_a_complete_study_has_nothing_to_warn_of(study) -> None:
-    assert analyse(*study.arguments).warnings == []
+def test_a_complete_study_has_nothing_to_warn_of(make_study) -> None:
+    study = make_study(n_seeds=6)
+    assert analyse(*study.arguments, by_seed=study.by_seed).warnings == []
 
 
 def test_every_gap_is_told(make_study) -> None:
@@ -110,7 +112,7 @@ def test_order_of_seeds_and_images_changes_nothing(study, seed: int) -> None:
     before = analyse(*study.arguments, by_seed=study.by_seed).tables
     after = analyse(scores, study.labels.iloc[order].reset_index(drop=True), dense, pruned, by_seed=by_seed).tables
     assert set(before) == set(after)
-    for name in set(before) - {"pie_stability"}:  # its draws are of seeds by their place
+    for name in set(before) - {"pie_stability", "pie_null"}:  # their splits are of seeds by their place
         pd.testing.assert_frame_equal(before[name], after[name], rtol=1e-9, obj=name)
 
 
