@@ -33,7 +33,7 @@ def seed_run(store, seed: int, seconds: float | None) -> str:
 def test_training_is_told_in_the_words_of_the_paper(store) -> None:
     found = population(seed_run(store, 0, 100), seed_run(store, 1, 140))
     told = training_table(store, found).set_index("item")["value"]
-    assert told["Model"] == "resnet18 (weights: none)"
+    assert told["Model"] == "shufflenet_v2_x0_5 (weights: none)"
     assert told["Optimizer (LR)"] == "adamw (0.002)"
     assert told["Preprocessing"] == "ImageNet normalization, resize to 32×32"
     assert told["Early stopping"] == "15 epochs with no improvement of val_auc, at most 2 epochs"
