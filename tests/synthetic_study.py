@@ -49,6 +49,16 @@ def make_labels(rng: np.random.Generator, n_images: int, classes: tuple[str, ...
     return labels
 
 
+def make_metadata(labels: pd.DataFrame, seed: int = 5) -> pd.DataFrame:
+    """Age and sex of every patient, and the view of every image, which nothing depends on."""
+    rng = np.random.default_rng(seed)
+    subjects, patient = np.unique(labels["subject_id"], return_inverse=True)
+    age = rng.integers(18, 90, len(subjects))[patient].astype(float)
+    sex = rng.choice(["F", "M"], len(subjects))[patient]
+    view = rng.choice(["AP", "PA"], len(labels))
+    return pd.DataFrame({"id": labels["id"], "age": age, "sex": sex, "view": view})
+
+
 def make_study(
     n_seeds: int = 5,
     sparsities: tuple[float, ...] = (0.0, 0.5, 0.7, 0.9, 0.95),

@@ -30,7 +30,11 @@ def make_findings(make_study):
         evaluated = scores["ap"].notnull().any("class")
         predictions = study.predictions.assign_coords({"class": scores["class"].to_numpy()}).where(evaluated)
         predictions = predictions.astype(np.float32)
-        predicted = Predicted(predictions, measure(predictions, labels))
+        # Thresholds are set on the test images themselves: this is about what the report says of them.
+        dense = study.by_seed[0].assign_coords({"class": predictions["class"]})
+        predicted = Predicted(
+            predictions, measure(predictions, labels), synthetic_study.make_metadata(labels), (dense, labels)
+        )
         found = analyse(
             scores,
             labels,

@@ -19,12 +19,16 @@ from prunecxr.studies.readers.analysis import summary
 from tests.report.examples import section
 
 CORRECTED = "_chance_corrected"
-BESIDE = ["methods", "forgettability_curves", "first_drop", "change_at_max"]
+SCALES = ("_ap_ref", "", CORRECTED)
+BESIDE = ["forgettability_curves", "first_drop", "change_at_max"]
 OF_PAIRS = ["pairs_frequency", "pairs_overlap", "interaction"]
 ALL = [
-    "mean_ap", "weight_magnitudes", *(name + end for name in BESIDE for end in ("", CORRECTED)), "chance_correction",
-    *(name + definition + end for definition in ("", "_published") for name in OF_PAIRS for end in ("", CORRECTED)),
-    "pie_classes", "pie_diseases", "pie_gallery",
+    "mean_ap", "weight_magnitudes", *(f"methods{end}" for end in ("", CORRECTED)),
+    "changes_ap_ref", "change_by_frequency", *(name + end for name in BESIDE for end in ("", CORRECTED)),
+    "chance_correction",
+    *(name + definition + end for definition in ("", "_published") for name in OF_PAIRS for end in SCALES),
+    "sensitivity", "calibration_by_sparsity", "reliability", "subgroup_gaps",
+    "pie_classes", "pie_diseases", "pie_excess", "pie_gallery",
 ]  # fmt: skip
 
 

@@ -150,5 +150,8 @@ def test_captions_claim_by_permutation_and_quote_the_papers_p_beside(findings) -
     assert caption.startswith("No interaction is shown, on AP at own prevalence: coefficient of the product 0.40 (P = ")
     caption = section("interaction_chance_corrected").caption(told)
     assert caption.startswith("The more two classes differ in frequency, the more co-occurrence goes with similar")
+    pairs = told.tables["pairs"].filter(regex="^(?!ap_ref_)")
+    without = replace(told, tables={**told.tables, "pairs": pairs})
     for base in ("pairs_overlap", "pairs_frequency", "interaction"):
-        assert not section(f"{base}_ap_ref").wanted(told)  # without curves on that scale
+        assert section(f"{base}_ap_ref").wanted(told)
+        assert not section(f"{base}_ap_ref").wanted(without)  # without curves on that scale

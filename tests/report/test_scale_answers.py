@@ -171,6 +171,14 @@ def test_safe_sparsity_keeps_the_dense_network_where_nothing_else_is_shown() -> 
     assert "a loss of the mean AP at 5% prevalence of up to 5% cannot be ruled out" in answer.evidence
 
 
+def test_safe_sparsity_of_too_few_seeds_is_not_told() -> None:
+    few = of_means(())
+    few.tables["mean_change"]["p"] = np.nan
+    answer = safe.answer(few)
+    assert (answer.state, answer.evidence) == ("0", "")
+    assert answer.verdict == "Cannot be told: nothing is tested with fewer than 3 seeds."
+
+
 def test_the_grid_has_a_letter_for_every_class_and_sparsity() -> None:
     grid = safe_sparsity.grid(of_means((0.5,)))
     assert grid.set_index("class").loc["A", ["0.5", "0.7", "0.9"]].tolist() == ["S", "S", "N"]

@@ -91,7 +91,7 @@ def test_an_element_is_one_object(study: str, examples, tmp_path) -> None:
     assert (tmp_path / "tables" / "made_up.csv").read_text() == "class,surprise\nMass & more,0.5\n"
     tables = {path.stem for path in (tmp_path / "tables").iterdir()}
     assert tables - {"verdicts"} == {"made_up", *examples[study].tables}
-    assert ("verdicts" in tables) == (study != "readers")
+    assert ("verdicts" in tables) == (study in ("pruning", "localization"))
 
 
 def test_what_has_no_data_is_left_out(findings) -> None:

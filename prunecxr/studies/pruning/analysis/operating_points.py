@@ -123,6 +123,7 @@ def share_interval(estimates: Estimates, counted: np.ndarray, level: float = 0.9
     with np.errstate(divide="ignore", invalid="ignore"):
         half = stats.t.ppf(1 - tail, estimates.freedom) * estimates.error / (value * (1 - value))
         middle, beyond = special.logit(value), 1 - tail ** (1 / counted)
-    low = np.where(value == 1, 1 - beyond, np.where(value == 0, 0.0, special.expit(middle - half)))
-    high = np.where(value == 0, beyond, np.where(value == 1, 1.0, special.expit(middle + half)))
+        inner_low, inner_high = special.expit(middle - half), special.expit(middle + half)  # unused where value is 0, 1
+    low = np.where(value == 1, 1 - beyond, np.where(value == 0, 0.0, inner_low))
+    high = np.where(value == 0, beyond, np.where(value == 1, 1.0, inner_high))
     return low, high

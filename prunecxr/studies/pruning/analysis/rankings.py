@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from prunecxr.analysis import ranking
-from prunecxr.analysis.association import holm
+from prunecxr.analysis.association import holm, without_p
 from prunecxr.analysis.chance import ap_quantile
 from prunecxr.analysis.twoway import Estimates, estimate, median
 from prunecxr.progress import progress
@@ -197,15 +197,16 @@ def changes(rankings: Rankings) -> pd.DataFrame:
 
     Returns:
         Columns class, sparsity, scale, change (median over seeds), low, high, known, few, collapsed (of the sparsity),
-        p (one-sided, of no loss), p_holm (over the sparsities that are not collapsed and the classes that the dense
-        networks know by enough positives, on each scale; NaN for the rest, and below 3 seeds).
+        p (one-sided, of no loss; NaN below 3 seeds), p_holm (over the sparsities that are not collapsed and the classes
+        that the dense networks know by enough positives, on each scale; NaN for the rest).
     """
     table = _table(rankings, changes=True, column="change")
     collapsed = dict(zip(rankings.sparsities, rankings.collapsed(), strict=True))
     dense_known = dict(zip(rankings.classes, rankings.known()[0], strict=True))
     table["collapsed"] = table["sparsity"].map(collapsed)
     tested = table["class"].map(dense_known) & ~table["few"] & ~table["collapsed"] & (table["sparsity"] > 0)
-    table["p_holm"] = table["p"].where(tested & (len(rankings.seeds) >= MIN_SEEDS))
+    table = table if len(rankings.seeds) >= MIN_SEEDS else without_p(table)
+    table["p_holm"] = table["p"].where(tested)
     table["p_holm"] = table.groupby("scale", sort=False)["p_holm"].transform(holm)
     return table[table["sparsity"] > 0].reset_index(drop=True)
 

@@ -56,11 +56,12 @@ def mean_change(rankings: Rankings, scale: Scale, delta: float = 0.10, alpha: fl
     """The same for the mean over the classes that the dense networks know and that have 10 positives or more.
 
     Returns:
-        Columns sparsity (above 0), change, low, high, p (fixed sequence upward), safe, n_classes, collapsed.
+        Columns sparsity (above 0), change, low, high, p (fixed sequence upward; NaN below 3 seeds), safe, n_classes,
+        collapsed.
     """
     known = rankings.known()[0] & ~rankings.few
     collapsed, rows, p = rankings.collapsed(), [], 0.0
-    nothing, dense = rankings.nothing(scale)[known], None
+    nothing, dense, enough = rankings.nothing(scale)[known], None, len(rankings.seeds) >= MIN_SEEDS
     columns = ["sparsity", "change", "low", "high", "p", "safe", "n_classes", "collapsed"]
     if not known.any():
         return pd.DataFrame(columns=columns)
@@ -78,7 +79,7 @@ def mean_change(rankings: Rankings, scale: Scale, delta: float = 0.10, alpha: fl
         rows.append(
             {
                 "sparsity": rankings.sparsities[k], "change": float(one.value[0]), "low": float(low[0]),
-                "high": float(high[0]), "p": p, "safe": p < alpha and len(rankings.seeds) >= MIN_SEEDS,
+                "high": float(high[0]), "p": p if enough else np.nan, "safe": enough and p < alpha,
                 "n_classes": int(known.sum()), "collapsed": bool(collapsed[k]),
             }
         )  # fmt: skip

@@ -13,7 +13,7 @@ from prunecxr.report.style import BLUE, INK, PALE, RED, frequency_axis, new_figu
 from prunecxr.report.wording import count, percent, short, sparsity
 from prunecxr.studies.pruning.sections.findings import Findings
 from prunecxr.studies.pruning.sections.scale_wording import SHOWN, asked, eligible, has_scales, rho_of, title
-from prunecxr.studies.pruning.sections.shared import CLASSES, frequency
+from prunecxr.studies.pruning.sections.shared import CLASSES, frequency, table_of
 
 NAMED = 3
 
@@ -165,7 +165,7 @@ SECTIONS: tuple[Section[Findings], ...] = (
     Section(
         name="rare_classes",
         title="Frequency and forgetting on every scale",
-        table=lambda findings: findings.tables.get("rare_classes"),
+        table=table_of("rare_classes"),
         note="spearman_rho above 0: rarer classes lose more, or earlier. p: permutation of the classes; p_holm: over "
         "the three scales that do not depend on prevalence. null_*: if all classes were forgotten alike.",
     ),

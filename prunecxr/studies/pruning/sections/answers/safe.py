@@ -27,6 +27,8 @@ def answer(findings: Findings) -> Answer | None:
     mean, table = findings.tables["mean_change"], findings.tables["safe_sparsity"]
     if mean.empty:
         return _answer("Cannot be told: the dense networks know no class with 10 positive test images.", 0.0, "")
+    if mean["p"].isna().all():
+        return _answer("Cannot be told: nothing is tested with fewer than 3 seeds.", 0.0, "")
     best, scale, delta = recommended(mean), title(findings, mean["scale"].iloc[0]), percent(mean["delta"].iloc[0])
     collapsed = [sparsity(k) for k in mean.loc[mean["collapsed"], "sparsity"]]
     gone = f" Collapsed: {listing(collapsed)}." if collapsed else ""
