@@ -93,7 +93,8 @@ def test_the_store_holds_the_contract(done):
         )
     assert "report.html" in said
     assert "compareRunsMode=CHART" in said
-    assert f"models:/{MODEL}@seed-01-k90" in said
+    assert "recommended: the dense network; of no sparsity is it shown" in said  # two seeds test nothing
+    assert f"model: models:/{MODEL}@seed-00" in said
     assert "# small" in study_run.tags[names.NOTE]
 
 
