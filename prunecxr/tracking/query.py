@@ -291,6 +291,14 @@ def read_metadata(store: Store, population: Population) -> pd.DataFrame | None:
     return None
 
 
+def validated(store: Store, population: Population) -> dict[int, TrackedRun]:
+    """Seed -> run of its dense variant, of those that hold predictions of validation images."""
+    dense = population.variants[population.variants["sparsity"] == 0]
+    read = runs.get_all(store, dense["run_id"])
+    rows = zip(dense["seed"], dense["run_id"], strict=True)
+    return {s: read[r] for s, r in rows if digests.is_noted(_tag(read[r], names.DIGESTS), names.VAL_PREDICTIONS)}
+
+
 def read_validation(store: Store, population: Population) -> tuple[xr.DataArray, pd.DataFrame] | None:
     """What the dense networks say of the validation images.
 
@@ -300,10 +308,7 @@ def read_validation(store: Store, population: Population) -> tuple[xr.DataArray,
     Raises:
         EnvironmentFault: a file is missing or damaged.
     """
-    dense = population.variants[population.variants["sparsity"] == 0]
-    read = runs.get_all(store, dense["run_id"])
-    rows = zip(dense["seed"], dense["run_id"], strict=True)
-    kept = {s: read[r] for s, r in rows if digests.is_noted(_tag(read[r], names.DIGESTS), names.VAL_PREDICTIONS)}
+    kept = validated(store, population)
     if not kept:
         return None
     classes = [str(name) for name in population.scores["class"].to_numpy()]

@@ -106,7 +106,7 @@ def analyse_study(
     pruned_at, stated = _pie_sparsity(population, options)
     highlight = highlighted_pair(options, population.labels.columns[2:].tolist(), population.study)
     answers = circumstances.reader_answers(once.store, population)
-    parts = _parts(population, options, [*notes, *stated], pictures.read is not None)
+    parts = _parts(population, options, [*notes, *stated], pictures.read is not None) | _held(once.store, population)
     analysed = digest(parts)
     key = digest({**parts, "readers": answers[0]}) if answers else analysed
     work = _Analysis(once, population, options, pruned_at, highlight, pictures, answers and answers[1])
@@ -133,6 +133,15 @@ def _parts(population: Population, options: AnalysisOptions, notes: Sequence[str
         "notes": list(notes),
         "images": with_images,
         "code": code_digest(*CODE),
+    }
+
+
+def _held(store: Store, population: Population) -> dict[str, Any]:
+    """What else the result follows from: what the store holds besides the variants' scores and predictions."""
+    metadata = query.read_metadata(store, population)
+    return {
+        "metadata": None if metadata is None else digest({"table": metadata.to_csv(index=False)}),
+        "validation": sorted(run.id for run in query.validated(store, population).values()),
     }
 
 
