@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import warnings
 from collections.abc import Iterator
@@ -113,22 +112,7 @@ def _refuse_tracking_store(url: str, shown: str) -> None:
 def _database(url: str) -> BaseStorage:
     # A connection for each use: between two epochs, servers drop those that idle.
     idle = {"poolclass": sqlalchemy.pool.NullPool}
-    with _loggers_kept():
-        return RDBStorage(url, engine_kwargs=idle, heartbeat_interval=HEARTBEAT, grace_period=GRACE)
-
-
-@contextmanager
-def _loggers_kept() -> Iterator[None]:
-    """Optuna's migrations configure logging anew, which silences every logger that there was."""
-    kept = [one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
-    kept = [one for one in kept if not one.disabled]
-    handlers, level = logging.root.handlers[:], logging.root.level
-    try:
-        yield
-    finally:
-        for one in kept:
-            one.disabled = False
-        logging.root.handlers[:], logging.root.level = handlers, level
+    return RDBStorage(url, engine_kwargs=idle, heartbeat_interval=HEARTBEAT, grace_period=GRACE)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 
 import optuna
@@ -99,12 +98,3 @@ def test_the_tracking_store_is_no_place_for_a_search(tmp_path):
         UserError, match=r"mlflow.db is an MLflow tracking store; give the search a database of its own"
     ):
         open_database(f"sqlite:///{tmp_path}/mlflow.db")
-
-
-def test_a_new_database_leaves_logging_as_it_was(tmp_path):
-    """Optuna's migrations disable every logger there is."""
-    logger = logging.getLogger("prunecxr.told")
-    handlers = logging.root.handlers[:]
-    open_database(f"sqlite:///{tmp_path}/search.db")
-    assert not logger.disabled
-    assert logging.root.handlers == handlers
