@@ -34,7 +34,7 @@ def test_training_is_told_in_the_words_of_the_paper(store) -> None:
     found = population(seed_run(store, 0, 100), seed_run(store, 1, 140))
     told = training_table(store, found).set_index("item")["value"]
     assert told["Model"] == "shufflenet_v2_x0_5 (weights: none)"
-    assert told["Optimizer (LR)"] == "adamw (0.002)"
+    assert told["Optimizer (LR)"] == "adamw (0.01)"
     assert told["Preprocessing"] == "ImageNet normalization, resize to 32×32"
     assert told["Early stopping"] == "15 epochs with no improvement of val_auc, at most 2 epochs"
     assert told["Training time"] == "120 s (median; 100 to 140)"
